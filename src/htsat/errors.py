@@ -1,0 +1,39 @@
+"""Problems that a user can mend. Each message is one line: what was expected and what came."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class HtsatError(Exception):
+    """Base of every error that `htsat` raises on purpose."""
+
+
+class AudioError(HtsatError):
+    """A recording that cannot be read or listened to."""
+
+
+class CheckpointError(HtsatError):
+    """A model file that is not what it must be; nothing was loaded."""
+
+
+class DataError(HtsatError):
+    """A manifest, label or data folder that does not fit."""
+
+
+class ConfigError(HtsatError):
+    """A setting that does not exist or is out of range."""
+
+
+class MissingExtraError(HtsatError):
+    """A feature that needs packages which are not installed."""
+
+    def __init__(self, feature: str, extra: str) -> None:
+        super().__init__(f"{feature} needs packages that are not installed: pip install 'htsat[{extra}]'")
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Ending of a message about an unknown name: the nearest known one, or nothing."""
+    near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
+    return f"; did you mean {near[0]!r}?" if near else ""

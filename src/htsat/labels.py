@@ -1,0 +1,67 @@
+"""The names of the classes a model hears, in the order of its outputs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from importlib import resources
+
+from htsat.errors import DataError, did_you_mean
+
+
+@dataclass(frozen=True)
+class LabelSet:
+    """Class names; the place of a name is the index of its class.
+
+    Raises:
+        DataError: when a name is empty or occurs twice.
+    """
+
+    names: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        if not all(name.strip() for name in self.names):
+            raise DataError("a class name is empty")
+        if len(set(self.names)) != len(self.names):
+            twice = next(name for name in self.names if self.names.count(name) > 1)
+            raise DataError(f"class name {twice!r} occurs twice")
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.names)
+
+    def __getitem__(self, index: int) -> str:
+        return self.names[index]
+
+    @cached_property
+    def _index(self) -> dict[str, int]:
+        return {name: index for index, name in enumerate(self.names)}
+
+    def index(self, name: str) -> int:
+        """Index of a class; an unknown name is refused with the nearest known one."""
+        try:
+            return self._index[name]
+        except KeyError:
+            raise DataError(f"unknown class {name!r}{did_you_mean(name, self.names)}") from None
+
+    @classmethod
+    def of(cls, names: Iterable[str]) -> LabelSet:
+        """The label set of any iterable of names."""
+        return cls(tuple(names))
+
+    @classmethod
+    def named(cls, name: str) -> LabelSet:
+        """A label set that comes with the package.
+
+        `audioset`: the 527 classes of AudioSet in their standard order. `speech-commands-author`: the
+        35 words in the order that the published Speech Commands checkpoint was trained with
+        (a directory listing of its author's machine).
+        """
+        folder = resources.files("htsat") / "label_sets"
+        known = sorted(entry.name.removesuffix(".txt") for entry in folder.iterdir() if entry.name.endswith(".txt"))
+        if name not in known:
+            raise DataError(f"no label set {name!r}{did_you_mean(name, known)} (there are: {', '.join(known)})")
+        return cls.of((folder / f"{name}.txt").read_text(encoding="utf-8").splitlines())

@@ -1,0 +1,143 @@
+"""What the network says about a recording: scores on a time grid, tags, events.
+
+Axes: T frames, K classes. Times are in seconds from the start of the recording.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from htsat.labels import LabelSet
+
+Task = Literal["multi_label", "multi_class"]
+"""Multi-label: any number of classes at once. Multi-class: exactly one of them."""
+
+FloatArray = NDArray[np.float32]
+Seconds = NDArray[np.float64]
+
+
+def probabilities(logits: FloatArray, task: Task) -> FloatArray:
+    """Turn logits into probabilities: the only place where that happens.
+
+    Shape: `(..., K)` in and out. Multi-label: a sigmoid per class; multi-class: a softmax over the classes.
+    """
+    if task == "multi_label":
+        # The tanh form neither overflows nor loses small values.
+        return 0.5 + 0.5 * np.tanh(0.5 * logits)
+    shifted = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    total: FloatArray = shifted / shifted.sum(axis=-1, keepdims=True)
+    return total
+
+
+class Tag(NamedTuple):
+    """One class heard in a recording."""
+
+    label: str
+    probability: float
+
+
+class SoundEvent(NamedTuple):
+    """One sound with its beginning and end; the probability is that of its loudest frame."""
+
+    label: str
+    onset_s: float
+    offset_s: float
+    probability: float
+
+
+@dataclass(frozen=True, eq=False)
+class FrameGrid:
+    """Where frames lie in time: T + 1 boundaries in seconds, of any spacing.
+
+    Frame `i` covers `boundaries_s[i]` to `boundaries_s[i + 1]`.
+    """
+
+    boundaries_s: Seconds
+
+    def __post_init__(self) -> None:
+        if self.boundaries_s.ndim != 1 or len(self.boundaries_s) < 1:
+            raise ValueError(f"boundaries must be a vector, got shape {self.boundaries_s.shape}")
+        if np.any(np.diff(self.boundaries_s) <= 0):
+            raise ValueError("boundaries must increase")
+
+    @classmethod
+    def regular(cls, n_frames: int, frame_s: float, duration_s: float) -> FrameGrid:
+        """Frames of equal length, of which the last ends where the recording ends."""
+        boundaries = frame_s * np.arange(n_frames + 1)
+        boundaries[-1] = duration_s
+        return cls(boundaries)
+
+    @property
+    def n_frames(self) -> int:
+        """Number of frames T."""
+        return len(self.boundaries_s) - 1
+
+    @property
+    def durations_s(self) -> Seconds:
+        """Length of every frame, `(T,)`."""
+        return np.diff(self.boundaries_s)
+
+    def frame_at(self, time_s: float) -> int:
+        """Index of the frame that covers a time; times outside belong to the first or last frame."""
+        index = int(np.searchsorted(self.boundaries_s, time_s, side="right")) - 1
+        return min(max(index, 0), self.n_frames - 1)
+
+
+@dataclass(frozen=True, eq=False)
+class ClipScores:
+    """What is heard in a recording as a whole; `logits` is `(K,)`."""
+
+    logits: FloatArray
+    labels: LabelSet
+    task: Task
+
+    @cached_property
+    def probabilities(self) -> FloatArray:
+        """`(K,)`, in [0, 1]."""
+        return probabilities(self.logits, self.task)
+
+    def tags(self, top: int | None = None, min_probability: float = 0.0) -> list[Tag]:
+        """The classes from the most to the least probable."""
+        order = np.argsort(-self.probabilities, kind="stable")[:top]
+        return [
+            Tag(self.labels[index], float(self.probabilities[index]))
+            for index in order
+            if self.probabilities[index] >= min_probability
+        ]
+
+
+@dataclass(frozen=True, eq=False)
+class FrameScores:
+    """What is heard in each frame of a recording.
+
+    Shape: `logits` and `clip_logits` are `(T, K)`. `clip_logits` are those of the network clip around a
+    frame (the largest, where several overlap): the evidence for a class in the longer context, which
+    the clip-level gate of event detection looks at.
+    """
+
+    logits: FloatArray
+    clip_logits: FloatArray
+    grid: FrameGrid
+    labels: LabelSet
+    task: Task
+
+    def __post_init__(self) -> None:
+        expected = (self.grid.n_frames, len(self.labels))
+        if self.logits.shape != expected or self.clip_logits.shape != expected:
+            raise ValueError(f"expected logits {expected}, got {self.logits.shape} and {self.clip_logits.shape}")
+
+    @cached_property
+    def probabilities(self) -> FloatArray:
+        """`(T, K)`, in [0, 1]."""
+        return probabilities(self.logits, self.task)
+
+    def clip(self) -> ClipScores:
+        """Scores of the whole recording: the mean of the frame logits over time (paper, section 3.2)."""
+        weights = self.grid.durations_s
+        mean = (weights @ self.logits / weights.sum()).astype(np.float32)
+        return ClipScores(mean, self.labels, self.task)
