@@ -1,0 +1,1 @@
+"""htsat: hear what is in a recording and when."""

@@ -1,0 +1,5 @@
+"""The network of the paper, as one importable module that knows neither loss, data set nor device policy."""
+
+from htsat.network.model import HTSAT, HTSATOutput, ModelConfig
+
+__all__ = ["HTSAT", "HTSATOutput", "ModelConfig"]
