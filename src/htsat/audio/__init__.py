@@ -1,0 +1,10 @@
+"""Any recording as mono float32 blocks at the model's sample rate, in constant memory.
+
+Files are decoded by libsndfile (`soundfile`), and by FFmpeg (`PyAV`, extra `media`) where libsndfile fails:
+m4a, mp4, webm, video, damaged headers. Both ways share the mix-down (mean of the channels) and the resampler.
+"""
+
+from htsat.audio.decode import SUFFIXES
+from htsat.audio.stream import AudioStream, array_blocks, load_audio, open_audio
+
+__all__ = ["SUFFIXES", "AudioStream", "array_blocks", "load_audio", "open_audio"]

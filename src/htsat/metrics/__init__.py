@@ -1,0 +1,1 @@
+"""How well a model hears: numpy only, each metric checked against another implementation."""

@@ -1,0 +1,235 @@
+"""Recordings of any length and a network that takes exactly one: cut into clips, stitch their scores.
+
+All clips of a recording lie on one frame grid, so the frames of overlapping clips fall on each other.
+Their logits are cross-faded: a frame in the middle of a clip has more context, and counts more, than
+one at its edge.
+
+Axes: B clips, L samples of a clip, T frames of a clip, K classes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal, NamedTuple, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from htsat.engines.protocol import ModelDescription
+from htsat.errors import AudioError, ConfigError
+from htsat.labels import LabelSet
+from htsat.scores import FloatArray, FrameGrid, FrameScores, Task
+
+MIN_DURATION_S = 0.02
+"""Shortest recording that is listened to: two mel frames of 10 ms."""
+
+Short = Literal["repeat", "pad"]
+"""What fills the clip of a recording that is shorter: the recording again and again, or zeros."""
+
+
+class TooShortError(AudioError):
+    """A recording in which there is nothing to be heard yet."""
+
+
+@dataclass(frozen=True)
+class ClipPlan:
+    """How recordings are cut: clips of `n_frames` frames, one every `hop_frames` frames.
+
+    Raises:
+        ConfigError: when a number is out of range, or a clip is not a whole number of frames.
+    """
+
+    sample_rate: int
+    clip_samples: int
+    n_frames: int
+    hop_frames: int
+    short: Short = "repeat"
+
+    def __post_init__(self) -> None:
+        if self.clip_samples % self.n_frames:
+            sizes = f"{self.clip_samples} samples, {self.n_frames} frames"
+            raise ConfigError(f"a clip must be a whole number of samples per frame, got {sizes}")
+        if not 1 <= self.hop_frames <= self.n_frames:
+            raise ConfigError(f"hop_frames must be between 1 and {self.n_frames}, got {self.hop_frames}")
+        if self.short not in get_args(Short):
+            raise ConfigError(f"short must be 'repeat' or 'pad', got {self.short!r}")
+
+    @classmethod
+    def for_model(cls, model: ModelDescription, overlap: float = 0.5, short: Short = "repeat") -> ClipPlan:
+        """The plan for a model; neighbouring clips share the fraction `overlap`, rounded to whole frames."""
+        if not 0 <= overlap < 1:
+            raise ConfigError(f"overlap must be at least 0 and less than 1, got {overlap}")
+        hop_frames = max(1, round(model.n_frames * (1 - overlap)))
+        return cls(model.sample_rate, model.clip_samples, model.n_frames, hop_frames, short)
+
+    @property
+    def frame_samples(self) -> int:
+        """Length of a frame in samples."""
+        return self.clip_samples // self.n_frames
+
+    @property
+    def hop_samples(self) -> int:
+        """Distance between the beginnings of two neighbouring clips."""
+        return self.hop_frames * self.frame_samples
+
+    def frames_covering(self, n_samples: int) -> int:
+        """Number of frames that are needed to cover so many samples; the last one may be cut."""
+        return -(-n_samples // self.frame_samples)
+
+
+class Clip(NamedTuple):
+    """One clip for the network and its place in the recording.
+
+    `samples` is `(L,)`. Only its first `n_samples` are the recording; repetition or zeros follow.
+    """
+
+    samples: FloatArray
+    first_frame: int
+    n_samples: int
+
+
+def cut(blocks: Iterable[FloatArray], plan: ClipPlan) -> Iterator[Clip]:
+    """Cut a stream of samples into overlapping clips; about two clips are held at any time.
+
+    A clip begins every `plan.hop_frames` frames for as long as it lies inside the recording. The last
+    one begins as early as it can and still reach the end, so less than one frame of it is zeros. A
+    recording shorter than a clip becomes one clip, filled as `plan.short` says.
+
+    Shape: blocks `(n,)` of any length at `plan.sample_rate`.
+
+    Raises:
+        TooShortError: when the recording is shorter than 20 ms.
+    """
+    portions = _portions(blocks, plan.clip_samples, plan.hop_samples)
+    samples = next(portions, np.empty(0, np.float32))
+    first_frame = 0
+    if len(samples) < plan.clip_samples:
+        yield _short_clip(samples, plan)
+        return
+    yield Clip(samples, first_frame, len(samples))
+    for portion in portions:
+        new_frames = plan.frames_covering(len(portion))
+        n_zeros = new_frames * plan.frame_samples - len(portion)
+        kept = samples[new_frames * plan.frame_samples :]
+        samples = np.concatenate([kept, portion, np.zeros(n_zeros, np.float32)])
+        first_frame += new_frames
+        yield Clip(samples, first_frame, len(samples) - n_zeros)
+
+
+def _portions(blocks: Iterable[FloatArray], first_samples: int, later_samples: int) -> Iterator[FloatArray]:
+    """The same samples in portions of other sizes; the last portion may be smaller."""
+    parts: list[FloatArray] = []
+    n_missing = first_samples
+    for block in blocks:
+        rest = block
+        while len(rest) >= n_missing:
+            yield np.concatenate([*parts, rest[:n_missing]])
+            rest, parts, n_missing = rest[n_missing:], [], later_samples
+        if len(rest):
+            # A copy, because the source may use the block's memory again.
+            parts.append(rest.copy())
+            n_missing -= len(rest)
+    if parts:
+        yield np.concatenate(parts)
+
+
+def _short_clip(samples: FloatArray, plan: ClipPlan) -> Clip:
+    n_samples = len(samples)
+    if n_samples < round(MIN_DURATION_S * plan.sample_rate):
+        raise TooShortError(
+            f"too short: {1000 * n_samples / plan.sample_rate:.3g} ms of audio, "
+            f"at least {1000 * MIN_DURATION_S:g} ms are needed"
+        )
+    if plan.short == "repeat":
+        return Clip(np.resize(samples, plan.clip_samples), 0, n_samples)
+    return Clip(np.pad(samples, (0, plan.clip_samples - n_samples)), 0, n_samples)
+
+
+def fold_back(n_samples: int, plan: ClipPlan) -> NDArray[np.float64]:
+    """Weights `(n_out, T)` that lay the copies in a repeated clip over each other.
+
+    Row `j` averages the network frames that cover frame `j` of any copy of the recording, each by the
+    time it shares with it. Copy `k` begins at sample `k * n_samples`; the clip's end may cut the last.
+    """
+    copies = np.arange(0, plan.clip_samples, n_samples)[:, None, None]
+    onsets = np.arange(0, n_samples, plan.frame_samples)[:, None]
+    offsets = np.minimum(onsets + plan.frame_samples, n_samples)
+    clip_onsets = np.arange(0, plan.clip_samples, plan.frame_samples)
+    shared_ends = np.minimum(copies + offsets, clip_onsets + plan.frame_samples)
+    shared_starts = np.maximum(copies + onsets, clip_onsets)
+    shared = np.maximum(shared_ends - shared_starts, 0).sum(axis=0)
+    weights: NDArray[np.float64] = shared / shared.sum(axis=1, keepdims=True)
+    return weights
+
+
+class Stitcher:
+    """Puts the frame logits of the clips of one recording together, in the order of the clips.
+
+    Where clips overlap, logits are averaged with weights that rise towards the middle of a clip.
+    Frames are handed out as soon as no later clip can change them.
+    """
+
+    def __init__(self, plan: ClipPlan, labels: LabelSet, task: Task) -> None:
+        self._plan = plan
+        self._labels = labels
+        self._task = task
+        frames = np.arange(plan.n_frames)
+        self._fade = np.minimum(frames + 1, plan.n_frames - frames).astype(np.float64)
+        self._first_frame = 0
+        self._n_samples = 0
+        # In double precision, where one clip covers a frame its logit comes out unchanged.
+        self._sums = np.empty((0, len(labels)))
+        self._weights = np.empty(0)
+        self._clip_logits = np.empty((0, len(labels)))
+
+    def add(self, clips: Sequence[Clip], frame_logits: FloatArray) -> FrameScores:
+        """Take the logits `(B, T, K)` of the next clips; return the frames that are finished (maybe none)."""
+        self._extend_to(clips[-1].first_frame + self._plan.n_frames)
+        for clip, logits in zip(clips, frame_logits, strict=True):
+            self._accumulate(clip, logits)
+        return self._hand_out(clips[-1].first_frame)
+
+    def finish(self) -> FrameScores:
+        """The remaining frames; the last one ends where the recording ends."""
+        return self._hand_out(self._plan.frames_covering(self._n_samples))
+
+    def _extend_to(self, stop_frame: int) -> None:
+        n_new = stop_frame - self._first_frame - len(self._weights)
+        blank = np.zeros((n_new, len(self._labels)))
+        self._sums = np.concatenate([self._sums, blank])
+        self._weights = np.concatenate([self._weights, np.zeros(n_new)])
+        self._clip_logits = np.concatenate([self._clip_logits, blank - np.inf])
+
+    def _accumulate(self, clip: Clip, logits: FloatArray) -> None:
+        frames = self._frames_of(clip, logits)
+        start = clip.first_frame - self._first_frame
+        place = slice(start, start + len(frames))
+        fade = self._fade[: len(frames)]
+        self._sums[place] += fade[:, None] * frames
+        self._weights[place] += fade
+        self._clip_logits[place] = np.maximum(self._clip_logits[place], logits.mean(axis=0, dtype=np.float64))
+        self._n_samples = clip.first_frame * self._plan.frame_samples + clip.n_samples
+
+    def _frames_of(self, clip: Clip, logits: FloatArray) -> NDArray[np.floating]:
+        """Logits on the grid of the recording: those of the network, unless the clip is a repetition."""
+        is_short = clip.first_frame == 0 and clip.n_samples < self._plan.clip_samples
+        if is_short and self._plan.short == "repeat":
+            return fold_back(clip.n_samples, self._plan) @ logits
+        return logits
+
+    def _hand_out(self, stop_frame: int) -> FrameScores:
+        n_frames = stop_frame - self._first_frame
+        boundaries = np.arange(self._first_frame, stop_frame + 1) * self._plan.frame_samples
+        scores = FrameScores(
+            logits=(self._sums[:n_frames] / self._weights[:n_frames, None]).astype(np.float32),
+            clip_logits=self._clip_logits[:n_frames].astype(np.float32),
+            grid=FrameGrid(np.minimum(boundaries, self._n_samples) / self._plan.sample_rate),
+            labels=self._labels,
+            task=self._task,
+        )
+        self._first_frame = stop_frame
+        self._sums = self._sums[n_frames:]
+        self._weights = self._weights[n_frames:]
+        self._clip_logits = self._clip_logits[n_frames:]
+        return scores

@@ -1,0 +1,207 @@
+"""The recogniser: audio in, tags, events, scores and embeddings out, whatever engine runs the network.
+
+Axes: B clips, T frames, K classes, D embedding.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from htsat.audio import array_blocks, open_audio
+from htsat.engines.protocol import Engine, EngineOutput, ModelDescription
+from htsat.errors import ConfigError, HtsatError
+from htsat.recognition.clips import Clip, ClipPlan, Short, Stitcher, TooShortError, cut
+from htsat.recognition.events import EventFinder, EventRules, in_order
+from htsat.scores import ClipScores, FloatArray, FrameGrid, FrameScores, Seconds, SoundEvent, Tag
+
+
+class NonFiniteScoresError(HtsatError):
+    """The network answered with numbers that are not finite; nothing can be concluded from them."""
+
+
+class Hearing(NamedTuple):
+    """What was heard in one recording, and how much of it: all that was readable."""
+
+    duration_s: float
+    clip_scores: ClipScores
+    events: list[SoundEvent]
+
+
+@dataclass(frozen=True, eq=False)
+class ClipEmbeddings:
+    """One vector per network clip: `vectors` `(n_clips, D)`, `starts_s` `(n_clips,)` in seconds."""
+
+    vectors: FloatArray
+    starts_s: Seconds
+
+
+class Recognizer:
+    """Listens to recordings from 20 ms to many hours; memory does not grow with their length.
+
+    `overlap` is the fraction that neighbouring clips share: more costs more and smooths more. `short`
+    says what fills the clip of a recording that is shorter: its repetition (as the paper's data sets
+    do) or zeros.
+
+    Raises:
+        ConfigError: when a setting is out of range.
+    """
+
+    def __init__(
+        self, engine: Engine, *, batch_size: int = 8, overlap: float = 0.5, short: Short = "repeat"
+    ) -> None:
+        if batch_size < 1:
+            raise ConfigError(f"batch_size must be at least 1, got {batch_size}")
+        self.engine = engine
+        self._batch_size = batch_size
+        self._plan = ClipPlan.for_model(engine.description, overlap, short)
+
+    @property
+    def description(self) -> ModelDescription:
+        """Sizes, classes and thresholds of the model."""
+        return self.engine.description
+
+    @property
+    def default_rules(self) -> EventRules:
+        """The model's own thresholds and nothing else, as in the paper."""
+        return EventRules(self.description.thresholds)
+
+    def tag(self, source: str | Path, top: int | None = None, min_probability: float = 0.0) -> list[Tag]:
+        """The classes heard in a file as a whole, from the most to the least probable.
+
+        Raises:
+            HtsatError: when the file cannot be read, or the model has no classes.
+        """
+        return self.clip_scores(source).tags(top, min_probability)
+
+    def detect(self, source: str | Path, rules: EventRules | None = None) -> list[SoundEvent]:
+        """The sound events in a file, by onset.
+
+        Raises:
+            HtsatError: when the file cannot be read, the rules do not fit, or the model has no classes.
+        """
+        return self.hear(source, rules).events
+
+    def embed(self, source: str | Path) -> FloatArray:
+        """One embedding per network clip of a file, `(n_clips, D)`."""
+        return self.clip_embeddings(source).vectors
+
+    def scores(self, waveform: FloatArray, sample_rate: int) -> FrameScores:
+        """The scores of every frame of a waveform at any sample rate."""
+        blocks = array_blocks(waveform, sample_rate, self.description.sample_rate)
+        return _joined(list(self.score_blocks(blocks)))
+
+    def hear(self, source: str | Path, rules: EventRules | None = None) -> Hearing:
+        """Tags and events of a file in one pass, with the duration that was heard."""
+        with self._blocks_of(source) as blocks:
+            return self.hear_blocks(blocks, rules)
+
+    def hear_blocks(self, blocks: Iterable[FloatArray], rules: EventRules | None = None) -> Hearing:
+        """Tags and events of a stream of samples; blocks as for `score_blocks`."""
+        finder = EventFinder(self.description.labels, rules or self.default_rules, self.description.frame_s)
+        mean = _RunningMean(self.description)
+        events: list[SoundEvent] = []
+        for scores in self.score_blocks(blocks):
+            mean.push(scores)
+            events += finder.push(scores)
+        events += finder.finish()
+        return Hearing(mean.duration_s, mean.clip_scores(), in_order(events, self.description.labels))
+
+    def clip_scores(self, source: str | Path) -> ClipScores:
+        """The scores of a file as a whole: the mean of its frame logits over time."""
+        mean = _RunningMean(self.description)
+        with self._blocks_of(source) as blocks:
+            for scores in self.score_blocks(blocks):
+                mean.push(scores)
+        return mean.clip_scores()
+
+    def clip_embeddings(self, source: str | Path) -> ClipEmbeddings:
+        """The embeddings of a file with the times where their clips begin."""
+        with self._blocks_of(source) as blocks:
+            pieces = list(self.embed_blocks(blocks))
+        vectors = np.concatenate([piece.vectors for piece in pieces])
+        return ClipEmbeddings(vectors, np.concatenate([piece.starts_s for piece in pieces]))
+
+    def score_blocks(self, blocks: Iterable[FloatArray]) -> Iterator[FrameScores]:
+        """Score a stream: consecutive frames, with boundaries in seconds from its beginning.
+
+        Shape: blocks `(n,)` of any length, mono, at the model's sample rate.
+
+        Raises:
+            HtsatError: when the model has no classes.
+            TooShortError: when the stream is shorter than 20 ms.
+            NonFiniteScoresError: when the network's answer is not finite.
+        """
+        description = self.description
+        if not len(description.labels):
+            raise HtsatError("this model has no classes: it can only embed")
+        stitcher = Stitcher(self._plan, description.labels, description.task)
+        for clips, output in self._run(blocks):
+            finished = stitcher.add(clips, output.frame_logits)
+            if finished.grid.n_frames:
+                yield finished
+        yield stitcher.finish()
+
+    def embed_blocks(self, blocks: Iterable[FloatArray]) -> Iterator[ClipEmbeddings]:
+        """Embed a stream, some clips at a time; blocks and errors as for `score_blocks`."""
+        for clips, output in self._run(blocks):
+            yield ClipEmbeddings(output.embedding, np.array([self._start_s(clip) for clip in clips]))
+
+    @contextmanager
+    def _blocks_of(self, source: str | Path) -> Iterator[Iterator[FloatArray]]:
+        """The blocks of a file; errors of listening get its name, which those of reading have already."""
+        with open_audio(Path(source), self.description.sample_rate) as audio:
+            try:
+                yield audio.blocks()
+            except (TooShortError, NonFiniteScoresError) as error:
+                raise type(error)(f"{source}: {error}") from error
+
+    def _run(self, blocks: Iterable[FloatArray]) -> Iterator[tuple[list[Clip], EngineOutput]]:
+        clips = cut(blocks, self._plan)
+        while batch := list(islice(clips, self._batch_size)):
+            output = self.engine.frame_scores(np.stack([clip.samples for clip in batch]))
+            if not all(np.isfinite(array).all() for array in output):
+                start_s, stop_s = self._start_s(batch[0]), self._start_s(batch[-1]) + self.description.clip_s
+                raise NonFiniteScoresError(
+                    f"model {self.description.name!r} gave scores that are not finite "
+                    f"for the audio between {start_s:g} s and {stop_s:g} s"
+                )
+            yield batch, output
+
+    def _start_s(self, clip: Clip) -> float:
+        return clip.first_frame * self.description.frame_s
+
+
+class _RunningMean:
+    """The mean of frame logits over time, and how much time that was."""
+
+    def __init__(self, description: ModelDescription) -> None:
+        self._description = description
+        self._sum = np.zeros(len(description.labels))
+        self.duration_s = 0.0
+
+    def push(self, scores: FrameScores) -> None:
+        self._sum += scores.grid.durations_s @ scores.logits
+        self.duration_s = float(scores.grid.boundaries_s[-1])
+
+    def clip_scores(self) -> ClipScores:
+        logits = (self._sum / self.duration_s).astype(np.float32)
+        return ClipScores(logits, self._description.labels, self._description.task)
+
+
+def _joined(pieces: list[FrameScores]) -> FrameScores:
+    """The scores of consecutive stretches of one recording as one value."""
+    ends = [piece.grid.boundaries_s[1:] for piece in pieces]
+    return FrameScores(
+        logits=np.concatenate([piece.logits for piece in pieces]),
+        clip_logits=np.concatenate([piece.clip_logits for piece in pieces]),
+        grid=FrameGrid(np.concatenate([pieces[0].grid.boundaries_s[:1], *ends])),
+        labels=pieces[0].labels,
+        task=pieces[0].task,
+    )

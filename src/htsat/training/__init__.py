@@ -1,0 +1,1 @@
+"""Teaching a network: a loop one can read, on Lightning Fabric."""

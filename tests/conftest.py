@@ -1,0 +1,88 @@
+"""What several tests share: the outputs of the official network and the weights and sounds they belong to."""
+
+from __future__ import annotations
+
+import functools
+import json
+import zlib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+GOLDEN = Path(__file__).parent / "golden"
+SAMPLE_RATE = 32_000
+
+
+@pytest.fixture(scope="session")
+def golden() -> Mapping[str, NDArray[np.float32]]:
+    """The arrays of the official network; see `golden/README.md`."""
+    with np.load(GOLDEN / "official_outputs.npz") as arrays:
+        return dict(arrays)
+
+
+@pytest.fixture(scope="session")
+def golden_facts() -> dict[str, object]:
+    """State dict layouts, the loss and the gradient norms of the official network."""
+    facts: dict[str, object] = json.loads((GOLDEN / "official_outputs.json").read_text())
+    return facts
+
+
+@pytest.fixture(scope="session")
+def official_waveforms() -> Tensor:
+    """The two inputs of the golden outputs, `(2, 320000)` at 32 kHz."""
+    time_s = np.arange(10 * SAMPLE_RATE) / SAMPLE_RATE
+    chirp = 0.2 * np.sin(2 * np.pi * 440 * time_s * (1 + 0.1 * time_s))
+    noise = [0.05 * np.random.RandomState(seed).standard_normal(len(time_s)) for seed in (0, 1)]
+    return torch.tensor(np.stack(noise) + chirp, dtype=torch.float32)
+
+
+@pytest.fixture(scope="session")
+def official_state_dict() -> Callable[[str], dict[str, Tensor]]:
+    """Maker of the weights of the golden outputs under the official names, without prefix.
+
+    Kinds: `hc` (527 classes), `ce50` (50 classes), `h` (527 classes, linear head). All buffers of the
+    official files are there, of their own types; the position indices and masks hold zeros.
+    """
+    return _official_state_dict
+
+
+def _official_state_dict(kind: str) -> dict[str, Tensor]:
+    layout = json.loads((GOLDEN / "official_outputs.json").read_text())
+    shapes = dict(layout["state_dict_h_527" if kind == "h" else "state_dict_hc_527"])
+    if kind == "ce50":
+        classifier = {"tscam_conv.weight": [50, 768, 2, 3], "tscam_conv.bias": [50]}
+        shapes |= classifier | {"head.weight": [50, 50], "head.bias": [50]}
+    return {key: _tensor(key, tuple(shape)) for key, shape in shapes.items()}
+
+
+@functools.cache
+def _tensor(key: str, shape: tuple[int, ...]) -> Tensor:
+    if key == "logmel_extractor.melW":
+        with np.load(GOLDEN / "official_outputs.npz") as arrays:
+            return torch.tensor(arrays["melW"])
+    if key.endswith(("relative_position_index", "num_batches_tracked")):
+        return torch.zeros(shape, dtype=torch.int64)
+    if key.startswith("spectrogram_extractor.") or key.endswith("attn_mask"):
+        return torch.zeros(shape)
+    return torch.tensor(_draw(key, shape), dtype=torch.float32)
+
+
+def _draw(key: str, shape: tuple[int, ...]) -> NDArray[np.float64]:
+    """The rule of `golden/README.md`."""
+    normal = np.random.RandomState(zlib.crc32(key.encode())).standard_normal(shape)
+    if key == "bn0.running_mean":
+        return -30 + 5 * normal
+    if key == "bn0.running_var":
+        return 100 + 20 * np.abs(normal)
+    if key.endswith(".bias"):
+        return 0.05 * normal
+    if len(shape) == 1:
+        return 1 + 0.1 * normal
+    if key.endswith("relative_position_bias_table"):
+        return 0.5 * normal
+    return normal / np.sqrt(np.prod(shape[1:]))
