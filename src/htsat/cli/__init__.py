@@ -1,0 +1,1 @@
+"""The command `htsat`: one module per subcommand, each with `main(argv) -> exit code`."""

@@ -1,0 +1,53 @@
+"""`htsat convert`: make a model of a foreign checkpoint."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import get_args
+
+from htsat.errors import DataError
+from htsat.labels import LabelSet
+from htsat.scores import Task
+
+_DESCRIPTION = """Turn a checkpoint of the official HTS-AT, of an unfused CLAP with HTS-AT (LAION or Hugging
+Face) or of Swin-T/C24 into a model file. Nothing in a checkpoint is executed."""
+_LABELS = "class names, one per line in the order of the outputs, or a set that comes with the package"
+_RATE = "if it is not that of the mel filters in the checkpoint"
+_EPILOG = "example: htsat convert HTSAT_AudioSet_Saved_1.ckpt -o audioset.safetensors"
+
+
+def main(argv: list[str]) -> int:
+    """Run the command."""
+    args = _parser().parse_args(argv)
+    from htsat.checkpoints.convert import convert  # noqa: PLC0415  (torch: not for --help)
+    from htsat.checkpoints.file import save_model  # noqa: PLC0415
+
+    labels = None if args.labels is None else _labels(args.labels)
+    (network, card), notes = convert(args.foreign, labels, args.task, args.sample_rate)
+    for note in notes:
+        print(f"note: {note}", file=sys.stderr)
+    save_model(args.output, network, card)
+    print(args.output)
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser("htsat convert", description=_DESCRIPTION, epilog=_EPILOG)
+    parser.add_argument("foreign", type=Path, help="checkpoint, or folder of a Hugging Face model")
+    parser.add_argument("-o", "--output", type=Path, required=True, metavar="MODEL.safetensors")
+    parser.add_argument("--labels", metavar="FILE|SET", help=_LABELS)
+    parser.add_argument("--task", choices=get_args(Task), help="several classes at once, or exactly one")
+    parser.add_argument("--sample-rate", type=int, metavar="HZ", help=_RATE)
+    return parser
+
+
+def _labels(source: str) -> LabelSet:
+    path = Path(source)
+    if not path.is_file():
+        return LabelSet.named(source)
+    try:
+        return LabelSet.of(path.read_text(encoding="utf-8").splitlines())
+    except (DataError, UnicodeDecodeError) as error:
+        raise DataError(f"{path}: {error}") from None
