@@ -91,8 +91,8 @@ def attribution(data: Esc50, used: list[str]) -> str:
     head = (
         "# Where these recordings come from\n\n"
         "`scene.ogg` is mixed from the first ten clips below over quiet noise\n"
-        "(`python scripts/make_example_scene.py`); the others are unchanged. All are from fold 4 of ESC-50\n"
-        "(K. J. Piczak, 2015). CC-BY is Creative Commons Attribution 3.0, CC0 the public domain dedication.\n\n"
+        "(`python scripts/make_example_scene.py`); the others are unchanged. All are from fold 4 of\n"
+        "ESC-50 (K. J. Piczak, 2015). CC-BY is Creative Commons Attribution 3.0, CC0 the public domain.\n\n"
     )
     return head + "\n".join(lines) + "\n"
 

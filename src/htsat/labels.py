@@ -56,12 +56,16 @@ class LabelSet:
     def named(cls, name: str) -> LabelSet:
         """A label set that comes with the package.
 
-        `audioset`: the 527 classes of AudioSet in their standard order. `speech-commands-author`: the
-        35 words in the order that the published Speech Commands checkpoint was trained with
-        (a directory listing of its author's machine).
+        `audioset`: the 527 classes of AudioSet in their standard order. `esc50`: the 50 of ESC-50.
+        `speech-commands-author`: the 35 words of Speech Commands in the order that the published checkpoint
+        was trained with (a directory listing of its author's machine).
         """
         folder = resources.files("htsat") / "label_sets"
-        known = sorted(entry.name.removesuffix(".txt") for entry in folder.iterdir() if entry.name.endswith(".txt"))
+        known = sorted(
+            entry.name.removesuffix(".txt") for entry in folder.iterdir() if entry.name.endswith(".txt")
+        )
         if name not in known:
-            raise DataError(f"no label set {name!r}{did_you_mean(name, known)} (there are: {', '.join(known)})")
+            raise DataError(
+                f"no label set {name!r}{did_you_mean(name, known)} (there are: {', '.join(known)})"
+            )
         return cls.of((folder / f"{name}.txt").read_text(encoding="utf-8").splitlines())

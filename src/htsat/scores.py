@@ -28,10 +28,11 @@ def probabilities(logits: FloatArray, task: Task) -> FloatArray:
     """
     if task == "multi_label":
         # The tanh form neither overflows nor loses small values.
-        return 0.5 + 0.5 * np.tanh(0.5 * logits)
-    shifted = np.exp(logits - logits.max(axis=-1, keepdims=True))
-    total: FloatArray = shifted / shifted.sum(axis=-1, keepdims=True)
-    return total
+        sigmoid: FloatArray = 0.5 + 0.5 * np.tanh(0.5 * logits)
+        return sigmoid
+    powers = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    softmax: FloatArray = powers / powers.sum(axis=-1, keepdims=True)
+    return softmax
 
 
 class Tag(NamedTuple):
@@ -68,7 +69,7 @@ class FrameGrid:
     @classmethod
     def regular(cls, n_frames: int, frame_s: float, duration_s: float) -> FrameGrid:
         """Frames of equal length, of which the last ends where the recording ends."""
-        boundaries = frame_s * np.arange(n_frames + 1)
+        boundaries: Seconds = frame_s * np.arange(n_frames + 1, dtype=np.float64)
         boundaries[-1] = duration_s
         return cls(boundaries)
 
@@ -129,7 +130,9 @@ class FrameScores:
     def __post_init__(self) -> None:
         expected = (self.grid.n_frames, len(self.labels))
         if self.logits.shape != expected or self.clip_logits.shape != expected:
-            raise ValueError(f"expected logits {expected}, got {self.logits.shape} and {self.clip_logits.shape}")
+            raise ValueError(
+                f"expected logits {expected}, got {self.logits.shape} and {self.clip_logits.shape}"
+            )
 
     @cached_property
     def probabilities(self) -> FloatArray:

@@ -114,7 +114,7 @@ def test_one_loud_channel_is_heard_at_its_share(
 
 
 def test_both_decoders_agree(tmp_path: Path, tone: Tone) -> None:
-    from htsat.audio import ffmpeg, libsndfile  # noqa: PLC0415
+    from htsat.audio import ffmpeg, libsndfile
 
     soundfile.write(tmp_path / "a.wav", np.stack([tone(8000), 0.3 * tone(8000)], axis=1), 8000)
     with ExitStack() as resources:

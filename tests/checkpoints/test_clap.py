@@ -23,7 +23,7 @@ TEXT = {
 @pytest.fixture(scope="module")
 def reference():
     """A `ClapModel` of transformers with the default audio sizes (those of the paper), all weights random."""
-    from transformers import ClapConfig, ClapModel  # noqa: PLC0415  (slow to import, used by this file only)
+    from transformers import ClapConfig, ClapModel
 
     torch.manual_seed(0)
     model = ClapModel(ClapConfig(text_config=TEXT)).eval()
@@ -38,7 +38,7 @@ def reference():
 
 @pytest.fixture(scope="module")
 def small_reference():
-    from transformers import ClapAudioConfig, ClapAudioModel  # noqa: PLC0415
+    from transformers import ClapAudioConfig, ClapAudioModel
 
     sizes = {"depths": [2, 2, 2, 2], "num_attention_heads": [1, 2, 2, 4]}
     return ClapAudioModel(ClapAudioConfig(patch_embeds_hidden_size=8, hidden_size=64, **sizes))
@@ -54,7 +54,7 @@ def waveform():
 @pytest.fixture(scope="module")
 def expected(reference, waveform):
     """The embedding that transformers computes from the same log-mel."""
-    from transformers import ClapFeatureExtractor  # noqa: PLC0415
+    from transformers import ClapFeatureExtractor
 
     extract = ClapFeatureExtractor(frequency_min=50, truncation="rand_trunc")
     features = extract(waveform[0].numpy(), sampling_rate=48_000, return_tensors="pt")
@@ -110,7 +110,7 @@ def test_a_laion_checkpoint_gives_the_same_network(small_reference, saved, forei
 
 
 def test_transformers_has_our_mel_filters():
-    from transformers import ClapFeatureExtractor  # noqa: PLC0415
+    from transformers import ClapFeatureExtractor
 
     theirs = ClapFeatureExtractor(frequency_min=50).mel_filters_slaney
     ours = mel_filterbank(48_000, 1024, 64, 50.0, 14_000.0)

@@ -1,7 +1,14 @@
 import numpy as np
 import pytest
 
-from htsat.data.augment import WaveformAugmentation, add_noise, change_speed, middle_crop, random_crop, repeat_to
+from htsat.data.augment import (
+    WaveformAugmentation,
+    add_noise,
+    change_speed,
+    middle_crop,
+    random_crop,
+    repeat_to,
+)
 
 TONE = np.sin(2 * np.pi * 1000 * np.arange(16_000) / 16_000).astype(np.float32)
 

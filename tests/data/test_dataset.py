@@ -24,7 +24,8 @@ LABELS = LabelSet.of(["cat", "dog"])
 def _recordings(n=4):
     rng = np.random.default_rng(0)
     return tuple(
-        Recording(Clip(Path(f"{i}.wav"), ("dog",)), rng.standard_normal(3000).astype(np.float32)) for i in range(n)
+        Recording(Clip(Path(f"{i}.wav"), ("dog",)), rng.standard_normal(3000).astype(np.float32))
+        for i in range(n)
     )
 
 

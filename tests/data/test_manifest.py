@@ -53,12 +53,19 @@ def test_a_manifest_that_does_not_fit_is_refused(tmp_path, text, message):
 def test_a_label_outside_the_list_is_refused_with_the_nearest(tmp_path):
     (tmp_path / "labels.txt").write_text("siren\nrain\n")
     (tmp_path / "m.tsv").write_text("path\tlabels\na.wav\tsirens\n")
-    with pytest.raises(DataError, match="a.wav: unknown class 'sirens'; did you mean 'siren'"):
+    with pytest.raises(DataError, match=r"a\.wav: unknown class 'sirens'; did you mean 'siren'"):
         read_manifest(tmp_path / "m.tsv")
 
 
 def test_a_folder_names_its_classes(tmp_path):
-    for name in ("dog/1.wav", "dog/deep/2.WAV", "cat,dog/3.wav", "_negative/4.wav", ".trash/5.wav", "dog/notes.txt"):
+    for name in (
+        "dog/1.wav",
+        "dog/deep/2.WAV",
+        "cat,dog/3.wav",
+        "_negative/4.wav",
+        ".trash/5.wav",
+        "dog/notes.txt",
+    ):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
     manifest = read_folder(tmp_path, SUFFIXES)

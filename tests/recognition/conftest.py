@@ -37,7 +37,7 @@ class BandEngine:
         power = np.abs(np.fft.rfft(frames)[..., 1:]) ** 2
         bands = power.reshape(*power.shape[:-1], len(BANDS), -1).mean(axis=-1)
         logits = np.log(bands + 1e-3).astype(np.float32)
-        return EngineOutput(logits[..., : len(self.description.labels)], logits.mean(axis=1))
+        return EngineOutput(logits[..., : len(self.description.labels)], logits.mean(axis=1), logits)
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ def ramp(n_samples: int) -> FloatArray:
 
 def stitched(plan: ClipPlan, clips: list[Clip], logits: FloatArray, batch_size: int = 3) -> FrameScores:
     """All frames of a recording as one value, each batch checked to follow the one before."""
-    stitcher = Stitcher(plan, LABELS, "multi_label")
+    stitcher = Stitcher(plan, len(LABELS))
     starts = range(0, len(clips), batch_size)
     pieces = [stitcher.add(clips[i : i + batch_size], logits[i : i + batch_size]) for i in starts]
     pieces.append(stitcher.finish())
@@ -30,8 +30,8 @@ def stitched(plan: ClipPlan, clips: list[Clip], logits: FloatArray, batch_size: 
         assert piece.grid.boundaries_s[-1] == following.grid.boundaries_s[0]
     boundaries = [piece.grid.boundaries_s[1:] for piece in pieces]
     return FrameScores(
-        np.concatenate([piece.logits for piece in pieces]),
-        np.concatenate([piece.clip_logits for piece in pieces]),
+        np.concatenate([piece.values for piece in pieces]),
+        np.concatenate([piece.clip_values for piece in pieces]),
         FrameGrid(np.concatenate([[0.0], *boundaries])),
         LABELS,
         "multi_label",
@@ -201,6 +201,6 @@ class TestStitcher:
 
     def test_frames_are_handed_out_as_soon_as_no_clip_can_change_them(self):
         clips = list(cut([ramp(1283)], PLAN))
-        stitcher = Stitcher(PLAN, LABELS, "multi_label")
+        stitcher = Stitcher(PLAN, len(LABELS))
         n_frames = [stitcher.add([clip], random_logits(1)).grid.n_frames for clip in clips]
         assert np.cumsum(n_frames).tolist() == [clip.first_frame for clip in clips]

@@ -182,11 +182,18 @@ class TestFiles:
         waveform = soundfile.read(scene, dtype="float32")[0]
         clips = [waveform[start : start + 32000] for start in (0, 16000, 32000, 48000)]
         expected = engine.frame_scores(np.stack(clips)).embedding
-        embeddings = recognizer.clip_embeddings(scene)
+        embeddings = recognizer.embeddings(scene)
         assert embeddings.starts_s.tolist() == [0, 5, 10, 15]
         np.testing.assert_allclose(embeddings.vectors, expected, atol=1e-5)
         np.testing.assert_array_equal(recognizer.embed(scene), embeddings.vectors)
         assert embeddings.vectors.dtype == np.float32
+
+    def test_embed_per_frame_lies_on_the_grid_of_the_scores(self, recognizer, scene):
+        # The engine's frame embeddings are its logits, so they must come out stitched like them.
+        embeddings = recognizer.embeddings(scene, per="frame")
+        scores = recognizer.scores(soundfile.read(scene, dtype="float32")[0], SAMPLE_RATE)
+        np.testing.assert_allclose(embeddings.vectors, scores.logits, atol=1e-6)
+        np.testing.assert_array_equal(embeddings.starts_s, scores.grid.boundaries_s[:-1])
 
     def test_a_file_that_is_too_short_is_named_once(self, recognizer, tmp_path):
         path = tmp_path / "click.wav"
@@ -216,7 +223,7 @@ class TestRefusals:
             recognizer.scores(noise(1), SAMPLE_RATE)
         assert recognizer.embed(scene).shape == (4, 4)
 
-    @pytest.mark.parametrize("which", ["frame_logits", "embedding"])
+    @pytest.mark.parametrize("which", ["frame_logits", "embedding", "frame_embedding"])
     @pytest.mark.parametrize("value", [np.nan, np.inf])
     def test_scores_that_are_not_finite(self, engine, scene, monkeypatch, which, value):
         calculate = engine.frame_scores

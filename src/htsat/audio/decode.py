@@ -43,7 +43,7 @@ def decode(path: Path, resources: ExitStack) -> DecodedAudio:
     except UndecodableError as error:
         if find_spec("av") is None:
             raise AudioError(f"{error}; more formats are read after pip install 'htsat[media]'") from error
-    from htsat.audio import ffmpeg  # noqa: PLC0415  (its package is an extra)
+    from htsat.audio import ffmpeg
 
     return _started(ffmpeg.open_file(path, resources))
 

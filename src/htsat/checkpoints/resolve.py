@@ -31,7 +31,7 @@ def resolve(model: str | Path | None = None) -> Path:
     """
     name = DEFAULT_MODEL if model is None else str(model)
     if name.startswith(HUB_SCHEME):
-        from htsat.checkpoints.hub import fetch  # noqa: PLC0415  (only who asks for the Hub waits for it)
+        from htsat.checkpoints.hub import fetch
 
         return fetch(name)
     if name in packaged_models():

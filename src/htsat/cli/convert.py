@@ -21,8 +21,8 @@ _EPILOG = "example: htsat convert HTSAT_AudioSet_Saved_1.ckpt -o audioset.safete
 def main(argv: list[str]) -> int:
     """Run the command."""
     args = _parser().parse_args(argv)
-    from htsat.checkpoints.convert import convert  # noqa: PLC0415  (torch: not for --help)
-    from htsat.checkpoints.file import save_model  # noqa: PLC0415
+    from htsat.checkpoints.convert import convert
+    from htsat.checkpoints.file import save_model
 
     labels = None if args.labels is None else _labels(args.labels)
     (network, card), notes = convert(args.foreign, labels, args.task, args.sample_rate)

@@ -17,8 +17,8 @@ from htsat.errors import ConfigError, did_you_mean
 from htsat.training.experiment import Experiment
 from htsat.training.finetune import MODEL_NAME, Watcher, finetune
 
-_DESCRIPTION = """Train a model on labelled recordings: a folder with one folder per class, or a manifest (.tsv).
-RUN gets the resolved experiment.json, log.jsonl and model.safetensors."""
+_DESCRIPTION = """Train a model on labelled recordings: a folder with one folder per class, or a
+manifest (.tsv). RUN gets the resolved experiment.json, log.jsonl and model.safetensors."""
 _EPILOG = "example: htsat finetune recordings/ -o runs/first --optimisation.epochs 20"
 
 
@@ -30,12 +30,13 @@ def main(argv: list[str]) -> int:
     experiment = Experiment(**{field.name: args[field.name] for field in fields(Experiment)})
     evaluation = finetune(args.data, args.output, experiment, Watcher(_report, _decoding))
     if evaluation is not None:
-        print(f"accuracy {evaluation.accuracy:.3f}, mAP {evaluation.mean_average_precision:.3f} on held-out clips")
+        mean = evaluation.mean_average_precision
+        print(f"accuracy {evaluation.accuracy:.3f}, mAP {mean:.3f} on held-out clips")
     print(args.output / MODEL_NAME)
     return 0
 
 
-class _Parser(ArgumentParser):  # type: ignore[misc]
+class _Parser(ArgumentParser):
     """Answers a wrong option in one line, with the nearest right one."""
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
@@ -50,7 +51,9 @@ def _parser() -> ArgumentParser:
     parser = _Parser(prog="htsat finetune", description=_DESCRIPTION, epilog=_EPILOG)
     parser.add_argument("data", type=Path, help="folder or manifest")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="RUN", help="folder of the run")
-    parser.add_argument("--config", action="config", help="YAML file with settings (--print_config shows all)")
+    parser.add_argument(
+        "--config", action="config", help="YAML file with settings (--print_config shows all)"
+    )
     parser.add_argument("--preset", help=f"settings that come with the package: {', '.join(_presets())}")
     parser.add_class_arguments(Experiment)
     return parser
@@ -69,7 +72,9 @@ def _with_preset_file(argv: list[str]) -> list[str]:
     place = argv.index("--preset")
     name, presets = argv[place + 1], _presets()
     if name not in presets:
-        raise ConfigError(f"no preset {name!r}{did_you_mean(name, presets)} (there are: {', '.join(presets)})")
+        raise ConfigError(
+            f"no preset {name!r}{did_you_mean(name, presets)} (there are: {', '.join(presets)})"
+        )
     return [*argv[:place], "--config", presets[name], *argv[place + 2 :]]
 
 
@@ -88,7 +93,9 @@ def _report(event: dict[str, object]) -> None:
     """Show an event of the run on one line; broken recordings each on their own."""
     for name, value in event.items():
         if isinstance(value, list):
-            print(*(f"htsat: {name}, left out: {reason}\n" for reason in value), sep="", end="", file=sys.stderr)
+            print(
+                *(f"htsat: {name}, left out: {reason}\n" for reason in value), sep="", end="", file=sys.stderr
+            )
     shown = (f"{name} {_short(value)}" for name, value in event.items() if not isinstance(value, list))
     print("  ".join(shown), file=sys.stderr)
 

@@ -34,8 +34,8 @@ def _is_audio(path: Path) -> bool:
 
 
 def _model_facts(path: Path) -> Facts:
-    from htsat.checkpoints.describe import facts  # noqa: PLC0415  (torch: not for recordings)
-    from htsat.checkpoints.file import load_model, sha256  # noqa: PLC0415
+    from htsat.checkpoints.describe import facts
+    from htsat.checkpoints.file import load_model, sha256
 
     network, card = load_model(path)
     n_parameters = sum(parameter.numel() for parameter in network.parameters())
@@ -64,7 +64,7 @@ def _header(kind: str, rate_hz: int, n_channels: int) -> Facts:
 
 
 def _ffmpeg_header(path: Path) -> Facts:
-    import av  # noqa: PLC0415  (its package is an extra; `open_audio` has made sure of it)
+    import av
 
     with path.open("rb") as file, av.open(file, "r", options={"protocol_whitelist": ""}) as container:
         track = container.streams.audio[0]

@@ -37,5 +37,6 @@ def main(argv: list[str]) -> int:
         temporary.write_text(data.attribution(), encoding="utf-8")
     for name in data.missing:
         print(f"htsat: {name}: listed, but not there", file=sys.stderr)
-    print(f"{len(data.manifest.clips)} clips, {len(data.manifest.labels)} classes: {args.output / 'manifest.tsv'}")
+    n_clips, n_classes = len(data.manifest.clips), len(data.manifest.labels)
+    print(f"{n_clips} clips, {n_classes} classes: {args.output / 'manifest.tsv'}")
     return 1 if data.missing else 0

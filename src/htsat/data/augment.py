@@ -38,7 +38,8 @@ class WaveformAugmentation:
         if rng.random() < self.noise_probability:
             waveform = add_noise(waveform, rng)
         gain = 10.0 ** (rng.uniform(-self.gain_db, self.gain_db) / 20.0)
-        return (gain * waveform).astype(np.float32)
+        changed: FloatArray = (gain * waveform).astype(np.float32)
+        return changed
 
 
 def change_speed(waveform: FloatArray, largest: float, rng: Generator) -> FloatArray:

@@ -26,7 +26,8 @@ class Sample(NamedTuple):
     target: FloatArray
 
 
-class Draw(NamedTuple):
+@dataclass(frozen=True)
+class Draw:
     """Which clip is asked for, and in which epoch: together with the seed, all that its changes depend on."""
 
     epoch: int

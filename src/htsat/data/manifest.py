@@ -1,7 +1,7 @@
 """Which recordings a model learns from, and what is heard in each.
 
-A manifest is a UTF-8 table with tabs and a header line. `path` and `labels` are required; paths are relative to
-the manifest's folder. Several labels of one clip are joined by `;`; an empty field says that none of the
+A manifest is a UTF-8 table with tabs and a header line. `path` and `labels` are required; paths are relative
+to the manifest's folder. Several labels of one clip are joined by `;`; an empty field says that none of the
 classes is heard. The optional columns are `start` and `duration` (seconds within the recording), `fold` and
 `group` (the source recording: a split never separates a group). Where
 a `labels.txt` lies beside it, one name a line, it gives the order of the classes.
@@ -74,7 +74,9 @@ class Manifest:
         held_out = set(groups[: max(1, round(share * len(groups)))])
         inside = [(clip.group or str(clip.path)) in held_out for clip in self.clips]
         if all(inside):
-            raise DataError("all clips come from one recording (group): nothing can be held out for validation")
+            raise DataError(
+                "all clips come from one recording (group): nothing can be held out for validation"
+            )
         return (
             self.only(clip for clip, out in zip(self.clips, inside, strict=True) if not out),
             self.only(clip for clip, out in zip(self.clips, inside, strict=True) if out),
@@ -150,7 +152,9 @@ def _check_columns(path: Path, columns: Iterable[str]) -> None:
             raise DataError(f"{path}: a manifest needs a column {name!r}, found {', '.join(found) or 'none'}")
     unknown = [name for name in found if name not in _REQUIRED + _OPTIONAL]
     if unknown:
-        raise DataError(f"{path}: unknown column {unknown[0]!r}; known are {', '.join(_REQUIRED + _OPTIONAL)}")
+        raise DataError(
+            f"{path}: unknown column {unknown[0]!r}; known are {', '.join(_REQUIRED + _OPTIONAL)}"
+        )
 
 
 def _clip(row: dict[str, str | None], path: Path, line: int) -> Clip:

@@ -41,10 +41,11 @@ class ModelDescription:
 
 
 class EngineOutput(NamedTuple):
-    """Shape: `frame_logits` `(B, T, K)`, `embedding` `(B, D)`, both float32."""
+    """Shape: `frame_logits` `(B, T, K)`, `embedding` `(B, D)`, `frame_embedding` `(B, T, D)`, all float32."""
 
     frame_logits: FloatArray
     embedding: FloatArray
+    frame_embedding: FloatArray
 
 
 class Engine(Protocol):

@@ -1,8 +1,8 @@
 """The one place where time becomes an image, and back.
 
-A clip's log-mel is long and low: about 1024 frames of 64 mel bins. It is cut along time into folds that are
-stacked along height, so that the image is nearly square and a Swin transformer pretrained on pictures fits
-(paper, section 3.1). Within the image a row is `fold * F + mel bin` and a column is the frame inside the fold.
+A clip's log-mel is long and low: about 1024 frames of 64 mel bins. It is cut along time into folds that
+are stacked along height, so that the image is nearly square and a Swin transformer pretrained on pictures
+fits (paper, section 3.1). In the image a row is `fold * F + mel bin` and a column is the frame in the fold.
 
 B batch, M mel frames, F mel bins, C channels, H, W token grid, T output frames.
 """

@@ -1,7 +1,7 @@
 """Classifier heads: from the last feature map to frame logits.
 
-B batch, C channels, f frequency cells, T frames, K classes. Every head maps `(B, C, f, T)` to `(B, T, K)`, and
-the clip logits are the mean of the frame logits over time.
+B batch, C channels, f frequency cells, T frames, K classes. Every head maps `(B, C, f, T)` to `(B, T, K)`,
+and the clip logits are the mean of the frame logits over time.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 
 class TokenSemanticHead(nn.Module):
-    """The paper's head (ablation HC): a convolution over all frequency cells and three frames (section 3.2)."""
+    """The paper's head (ablation HC, section 3.2): a convolution over all frequency cells, three frames."""
 
     def __init__(self, channels: int, n_frequency_cells: int, n_classes: int) -> None:
         super().__init__()

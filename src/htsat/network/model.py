@@ -11,9 +11,8 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, get_args
 
-import torch
 from torch import Tensor, nn
 
 from htsat.errors import ConfigError, did_you_mean
@@ -73,11 +72,24 @@ class ModelConfig:
         self._check_grid()
 
     def _check_scalars(self) -> None:
-        positive = ("sample_rate", "clip_s", "n_fft", "hop_length", "n_mels", "n_folds", "fold_frames", "patch")
+        positive = (
+            "sample_rate",
+            "clip_s",
+            "n_fft",
+            "hop_length",
+            "n_mels",
+            "n_folds",
+            "fold_frames",
+            "patch",
+        )
         for name in (*positive, "window", "dim"):
             _require(getattr(self, name) > 0, name, f"must be positive, got {getattr(self, name)}")
-        _require((self.n_classes == 0) == (self.head == "none"), "n_classes", "must be 0 for head 'none' only")
+        _require(
+            (self.n_classes == 0) == (self.head == "none"), "n_classes", "must be 0 for head 'none' only"
+        )
         _require(self.n_classes >= 0, "n_classes", f"must not be negative, got {self.n_classes}")
+        known = get_args(HeadName)
+        _require(self.head in known, "head", f"must be one of {', '.join(known)}, got {self.head!r}")
         nyquist_hz = self.sample_rate / 2
         _require(0 <= self.min_hz < self.max_hz, "min_hz", f"must lie below max_hz, got {self.min_hz}")
         _require(
@@ -93,18 +105,21 @@ class ModelConfig:
     def _check_grid(self) -> None:
         n_stages = len(self.depths)
         _require(n_stages > 0 and min(self.depths) > 0, "depths", f"must be positive, got {self.depths}")
-        _require(len(self.n_heads) == n_stages, "n_heads", f"needs {n_stages} entries, got {len(self.n_heads)}")
+        _require(
+            len(self.n_heads) == n_stages, "n_heads", f"needs {n_stages} entries, got {len(self.n_heads)}"
+        )
         for stage, n_heads in enumerate(self.n_heads):
             channels = self.dim * 2**stage
             _require(channels % n_heads == 0, "n_heads", f"{n_heads} does not divide {channels} channels")
-        cell = self.patch * 2 ** (n_stages - 1)
+        cell = self.patch * self.coarsening
         for name in ("n_mels", "fold_frames"):
             size = getattr(self, name)
             _require(size % cell == 0, name, f"must be a multiple of {cell} (patch and merging), got {size}")
         _require(
             self.n_mel_frames <= self.n_folds * self.fold_frames,
             "clip_s",
-            f"gives {self.n_mel_frames} mel frames, more than the {self.n_folds} x {self.fold_frames} of the image",
+            f"gives {self.n_mel_frames} mel frames, "
+            f"more than the {self.n_folds} x {self.fold_frames} of the image",
         )
 
     @property
@@ -123,14 +138,19 @@ class ModelConfig:
         return self.n_folds * self.n_mels // self.patch, self.fold_frames // self.patch
 
     @property
+    def coarsening(self) -> int:
+        """By how much the merging between stages coarsens the token grid, and widens the channels."""
+        return 1 << (len(self.depths) - 1)
+
+    @property
     def n_frames(self) -> int:
         """Output frames T of a clip."""
-        return self.n_folds * self.fold_frames // (self.patch * 2 ** (len(self.depths) - 1))
+        return self.n_folds * self.fold_frames // (self.patch * self.coarsening)
 
     @property
     def embedding_dim(self) -> int:
         """Channels D of the last stage."""
-        return self.dim * 2 ** (len(self.depths) - 1)
+        return self.dim * self.coarsening
 
     @classmethod
     def named(cls, name: str, **changes: object) -> ModelConfig:
@@ -140,7 +160,9 @@ class ModelConfig:
         for 5 s clips that learns from a few thousand recordings.
         """
         if name not in _NAMED:
-            raise ConfigError(f"no network size {name!r}{did_you_mean(name, _NAMED)} (there are: {', '.join(_NAMED)})")
+            raise ConfigError(
+                f"no network size {name!r}{did_you_mean(name, _NAMED)} (there are: {', '.join(_NAMED)})"
+            )
         known = [field.name for field in dataclasses.fields(cls)]
         for key in changes:
             if key not in known:
@@ -163,10 +185,14 @@ def _require(fits: bool, field: str, problem: str) -> None:
 
 
 class HTSATOutput(NamedTuple):
-    """Shape: `frame_logits` `(B, T, K)`, `embedding` `(B, D)`."""
+    """Shape: `frame_logits` `(B, T, K)`, `embedding` `(B, D)`, `frame_embedding` `(B, T, D)`.
+
+    The embedding is the mean of the frame embeddings over time, and those are means over frequency.
+    """
 
     frame_logits: Tensor
     embedding: Tensor
+    frame_embedding: Tensor
 
     @property
     def clip_logits(self) -> Tensor:
@@ -218,12 +244,13 @@ class HTSAT(nn.Module):
         for stage in self.stages:
             tokens = stage(tokens)
         features = unfold(self.norm(tokens), self.config.n_folds)  # (B, D, f, T)
-        return HTSATOutput(self.head(features), features.mean(dim=(2, 3)))
+        frame_embedding = features.mean(dim=2).transpose(1, 2)  # (B, T, D)
+        return HTSATOutput(self.head(features), frame_embedding.mean(dim=1), frame_embedding)
 
     def _set_drop_path(self, last: float) -> None:
         blocks = [module for module in self.modules() if isinstance(module, SwinBlock)]
-        for block, rate in zip(blocks, torch.linspace(0, last, len(blocks)).tolist(), strict=True):
-            block.drop_path_rate = rate
+        for index, block in enumerate(blocks):
+            block.drop_path_rate = last * index / max(1, len(blocks) - 1)
 
 
 def _stages(config: ModelConfig) -> list[Stage]:
@@ -244,7 +271,7 @@ def _stages(config: ModelConfig) -> list[Stage]:
 
 
 def _head(config: ModelConfig) -> nn.Module:
-    n_frequency_cells = config.n_mels // (config.patch * 2 ** (len(config.depths) - 1))
+    n_frequency_cells = config.n_mels // (config.patch * config.coarsening)
     match config.head:
         case "token_semantic":
             return TokenSemanticHead(config.embedding_dim, n_frequency_cells, config.n_classes)

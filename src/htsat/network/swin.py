@@ -98,10 +98,16 @@ class WindowAttention(nn.Module):
         """Attend; `mask` `(n_windows, N, N)` is added to the attention logits."""
         batch, n_windows, n_tokens, channels = windows.shape
         qkv = self.qkv(windows).reshape(batch, n_windows, n_tokens, 3, self.n_heads, -1)
-        query, key, value = qkv.permute(3, 0, 1, 4, 2, 5).flatten(2, 3).unbind(0)  # (B, n_windows * A, N, C / A)
-        attended = F.scaled_dot_product_attention(query, key, value, attn_mask=self._bias(n_windows, mask, query))
+        query, key, value = (
+            qkv.permute(3, 0, 1, 4, 2, 5).flatten(2, 3).unbind(0)
+        )  # (B, n_windows * A, N, C / A)
+        attended = F.scaled_dot_product_attention(
+            query, key, value, attn_mask=self._bias(n_windows, mask, query)
+        )
         attended = attended.reshape(batch, n_windows, self.n_heads, n_tokens, -1)
-        return self.projection(attended.transpose(2, 3).reshape(batch, n_windows, n_tokens, channels))
+        attended = attended.transpose(2, 3).reshape(batch, n_windows, n_tokens, channels)
+        projected: Tensor = self.projection(attended)
+        return projected
 
     def _bias(self, n_windows: int, mask: Tensor | None, like: Tensor) -> Tensor:
         """Position bias plus mask for every window and head. Shape: `(1, n_windows * A, N, N)`."""
@@ -160,7 +166,7 @@ class PatchEmbedding(nn.Module):
 
 
 class PatchMerging(nn.Module):
-    """Join squares of four tokens into one of twice the width. Shape: `(B, H, W, C)` -> `(B, H/2, W/2, 2C)`."""
+    """Join squares of four tokens into one. Shape: `(B, H, W, C)` -> `(B, H/2, W/2, 2C)`."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()

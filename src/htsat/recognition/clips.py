@@ -1,10 +1,10 @@
 """Recordings of any length and a network that takes exactly one: cut into clips, stitch their scores.
 
 All clips of a recording lie on one frame grid, so the frames of overlapping clips fall on each other.
-Their logits are cross-faded: a frame in the middle of a clip has more context, and counts more, than
-one at its edge.
+What the network says about them is cross-faded: a frame in the middle of a clip has more context, and
+counts more, than one at its edge.
 
-Axes: B clips, L samples of a clip, T frames of a clip, K classes.
+Axes: B clips, L samples of a clip, T frames of a clip, C channels.
 """
 
 from __future__ import annotations
@@ -18,8 +18,7 @@ from numpy.typing import NDArray
 
 from htsat.engines.protocol import ModelDescription
 from htsat.errors import AudioError, ConfigError
-from htsat.labels import LabelSet
-from htsat.scores import FloatArray, FrameGrid, FrameScores, Task
+from htsat.scores import FloatArray, FrameGrid
 
 MIN_DURATION_S = 0.02
 """Shortest recording that is listened to: two mel frames of 10 ms."""
@@ -163,73 +162,83 @@ def fold_back(n_samples: int, plan: ClipPlan) -> NDArray[np.float64]:
     return weights
 
 
-class Stitcher:
-    """Puts the frame logits of the clips of one recording together, in the order of the clips.
+class Stitched(NamedTuple):
+    """Consecutive frames of a recording that no later clip can change; there may be none.
 
-    Where clips overlap, logits are averaged with weights that rise towards the middle of a clip.
-    Frames are handed out as soon as no later clip can change them.
+    Shape: `values` `(t, C)`, `clip_values` `(t, C)`: the largest clip mean among the clips around a frame.
     """
 
-    def __init__(self, plan: ClipPlan, labels: LabelSet, task: Task) -> None:
+    values: FloatArray
+    clip_values: FloatArray
+    grid: FrameGrid
+
+
+class Stitcher:
+    """Puts what a network says about the frames of clips together, in the order of the clips.
+
+    Where clips overlap, values are averaged with weights that rise towards the middle of a clip.
+    Frames are handed out as soon as no later clip can change them.
+
+    Shape: C channels: the logits of K classes, or an embedding of D.
+    """
+
+    def __init__(self, plan: ClipPlan, n_channels: int) -> None:
         self._plan = plan
-        self._labels = labels
-        self._task = task
+        self._n_channels = n_channels
         frames = np.arange(plan.n_frames)
         self._fade = np.minimum(frames + 1, plan.n_frames - frames).astype(np.float64)
         self._first_frame = 0
         self._n_samples = 0
-        # In double precision, where one clip covers a frame its logit comes out unchanged.
-        self._sums = np.empty((0, len(labels)))
+        # In double precision, where one clip covers a frame its value comes out unchanged.
+        self._sums = np.empty((0, n_channels))
         self._weights = np.empty(0)
-        self._clip_logits = np.empty((0, len(labels)))
+        self._clip_values = np.empty((0, n_channels))
 
-    def add(self, clips: Sequence[Clip], frame_logits: FloatArray) -> FrameScores:
-        """Take the logits `(B, T, K)` of the next clips; return the frames that are finished (maybe none)."""
+    def add(self, clips: Sequence[Clip], values: FloatArray) -> Stitched:
+        """Take the values `(B, T, C)` of the next clips; return the frames that are finished."""
         self._extend_to(clips[-1].first_frame + self._plan.n_frames)
-        for clip, logits in zip(clips, frame_logits, strict=True):
-            self._accumulate(clip, logits)
+        for clip, frames in zip(clips, values, strict=True):
+            self._accumulate(clip, frames)
         return self._hand_out(clips[-1].first_frame)
 
-    def finish(self) -> FrameScores:
+    def finish(self) -> Stitched:
         """The remaining frames; the last one ends where the recording ends."""
         return self._hand_out(self._plan.frames_covering(self._n_samples))
 
     def _extend_to(self, stop_frame: int) -> None:
         n_new = stop_frame - self._first_frame - len(self._weights)
-        blank = np.zeros((n_new, len(self._labels)))
+        blank = np.zeros((n_new, self._n_channels))
         self._sums = np.concatenate([self._sums, blank])
         self._weights = np.concatenate([self._weights, np.zeros(n_new)])
-        self._clip_logits = np.concatenate([self._clip_logits, blank - np.inf])
+        self._clip_values = np.concatenate([self._clip_values, blank - np.inf])
 
-    def _accumulate(self, clip: Clip, logits: FloatArray) -> None:
-        frames = self._frames_of(clip, logits)
+    def _accumulate(self, clip: Clip, values: FloatArray) -> None:
+        frames = self._frames_of(clip, values)
         start = clip.first_frame - self._first_frame
         place = slice(start, start + len(frames))
         fade = self._fade[: len(frames)]
         self._sums[place] += fade[:, None] * frames
         self._weights[place] += fade
-        self._clip_logits[place] = np.maximum(self._clip_logits[place], logits.mean(axis=0, dtype=np.float64))
+        self._clip_values[place] = np.maximum(self._clip_values[place], values.mean(axis=0, dtype=np.float64))
         self._n_samples = clip.first_frame * self._plan.frame_samples + clip.n_samples
 
-    def _frames_of(self, clip: Clip, logits: FloatArray) -> NDArray[np.floating]:
-        """Logits on the grid of the recording: those of the network, unless the clip is a repetition."""
+    def _frames_of(self, clip: Clip, values: FloatArray) -> NDArray[np.floating]:
+        """Values on the grid of the recording: those of the network, unless the clip is a repetition."""
         is_short = clip.first_frame == 0 and clip.n_samples < self._plan.clip_samples
         if is_short and self._plan.short == "repeat":
-            return fold_back(clip.n_samples, self._plan) @ logits
-        return logits
+            return fold_back(clip.n_samples, self._plan) @ values
+        return values
 
-    def _hand_out(self, stop_frame: int) -> FrameScores:
+    def _hand_out(self, stop_frame: int) -> Stitched:
         n_frames = stop_frame - self._first_frame
         boundaries = np.arange(self._first_frame, stop_frame + 1) * self._plan.frame_samples
-        scores = FrameScores(
-            logits=(self._sums[:n_frames] / self._weights[:n_frames, None]).astype(np.float32),
-            clip_logits=self._clip_logits[:n_frames].astype(np.float32),
+        stitched = Stitched(
+            values=(self._sums[:n_frames] / self._weights[:n_frames, None]).astype(np.float32),
+            clip_values=self._clip_values[:n_frames].astype(np.float32),
             grid=FrameGrid(np.minimum(boundaries, self._n_samples) / self._plan.sample_rate),
-            labels=self._labels,
-            task=self._task,
         )
         self._first_frame = stop_frame
         self._sums = self._sums[n_frames:]
         self._weights = self._weights[n_frames:]
-        self._clip_logits = self._clip_logits[n_frames:]
-        return scores
+        self._clip_values = self._clip_values[n_frames:]
+        return stitched

@@ -10,14 +10,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 
 from htsat.audio import array_blocks, open_audio
 from htsat.engines.protocol import Engine, EngineOutput, ModelDescription
 from htsat.errors import ConfigError, HtsatError
-from htsat.recognition.clips import Clip, ClipPlan, Short, Stitcher, TooShortError, cut
+from htsat.recognition.clips import Clip, ClipPlan, Short, Stitched, Stitcher, TooShortError, cut
 from htsat.recognition.events import EventFinder, EventRules, in_order
 from htsat.scores import ClipScores, FloatArray, FrameGrid, FrameScores, Seconds, SoundEvent, Tag
 
@@ -34,12 +34,23 @@ class Hearing(NamedTuple):
     events: list[SoundEvent]
 
 
+Per = Literal["clip", "frame"]
+"""What gets an embedding: every clip that the network hears, or every frame of the recording."""
+
+
 @dataclass(frozen=True, eq=False)
-class ClipEmbeddings:
-    """One vector per network clip: `vectors` `(n_clips, D)`, `starts_s` `(n_clips,)` in seconds."""
+class Embeddings:
+    """Vectors `(n, D)` of consecutive stretches of a recording that begin at `starts_s` `(n,)`."""
 
     vectors: FloatArray
     starts_s: Seconds
+
+    @classmethod
+    def joined(cls, pieces: Iterable[Embeddings]) -> Embeddings:
+        """One after the other."""
+        parts = list(pieces)
+        vectors = np.concatenate([part.vectors for part in parts])
+        return cls(vectors, np.concatenate([part.starts_s for part in parts]))
 
 
 class Recognizer:
@@ -88,9 +99,9 @@ class Recognizer:
         """
         return self.hear(source, rules).events
 
-    def embed(self, source: str | Path) -> FloatArray:
-        """One embedding per network clip of a file, `(n_clips, D)`."""
-        return self.clip_embeddings(source).vectors
+    def embed(self, source: str | Path, per: Per = "clip") -> FloatArray:
+        """One embedding for each clip that the network hears of a file, or for each frame, `(n, D)`."""
+        return self.embeddings(source, per).vectors
 
     def scores(self, waveform: FloatArray, sample_rate: int) -> FrameScores:
         """The scores of every frame of a waveform at any sample rate."""
@@ -121,12 +132,10 @@ class Recognizer:
                 mean.push(scores)
         return mean.clip_scores()
 
-    def clip_embeddings(self, source: str | Path) -> ClipEmbeddings:
-        """The embeddings of a file with the times where their clips begin."""
+    def embeddings(self, source: str | Path, per: Per = "clip") -> Embeddings:
+        """The embeddings of a file with the times where their clips or frames begin."""
         with self._blocks_of(source) as blocks:
-            pieces = list(self.embed_blocks(blocks))
-        vectors = np.concatenate([piece.vectors for piece in pieces])
-        return ClipEmbeddings(vectors, np.concatenate([piece.starts_s for piece in pieces]))
+            return Embeddings.joined(self.embed_blocks(blocks, per))
 
     def score_blocks(self, blocks: Iterable[FloatArray]) -> Iterator[FrameScores]:
         """Score a stream: consecutive frames, with boundaries in seconds from its beginning.
@@ -141,17 +150,30 @@ class Recognizer:
         description = self.description
         if not len(description.labels):
             raise HtsatError("this model has no classes: it can only embed")
-        stitcher = Stitcher(self._plan, description.labels, description.task)
-        for clips, output in self._run(blocks):
-            finished = stitcher.add(clips, output.frame_logits)
+        answers = ((clips, output.frame_logits) for clips, output in self._run(blocks))
+        for part in self._stitched(answers, len(description.labels)):
+            yield FrameScores(part.values, part.clip_values, part.grid, description.labels, description.task)
+
+    def embed_blocks(self, blocks: Iterable[FloatArray], per: Per = "clip") -> Iterator[Embeddings]:
+        """Embed a stream, some clips or frames at a time; blocks and errors as for `score_blocks`."""
+        if per == "clip":
+            for clips, output in self._run(blocks):
+                yield Embeddings(output.embedding, np.array([self._start_s(clip) for clip in clips]))
+            return
+        answers = ((clips, output.frame_embedding) for clips, output in self._run(blocks))
+        for part in self._stitched(answers, self.description.embedding_dim):
+            yield Embeddings(part.values, part.grid.boundaries_s[:-1])
+
+    def _stitched(
+        self, answers: Iterable[tuple[list[Clip], FloatArray]], n_channels: int
+    ) -> Iterator[Stitched]:
+        """The frames of a recording from what the network says about its clips `(B, T, n_channels)`."""
+        stitcher = Stitcher(self._plan, n_channels)
+        for clips, values in answers:
+            finished = stitcher.add(clips, values)
             if finished.grid.n_frames:
                 yield finished
         yield stitcher.finish()
-
-    def embed_blocks(self, blocks: Iterable[FloatArray]) -> Iterator[ClipEmbeddings]:
-        """Embed a stream, some clips at a time; blocks and errors as for `score_blocks`."""
-        for clips, output in self._run(blocks):
-            yield ClipEmbeddings(output.embedding, np.array([self._start_s(clip) for clip in clips]))
 
     @contextmanager
     def _blocks_of(self, source: str | Path) -> Iterator[Iterator[FloatArray]]:

@@ -17,6 +17,7 @@ from lightning.fabric import Fabric, seed_everything
 import htsat
 from htsat import audio
 from htsat.checkpoints import ModelCard, default_thresholds, load_model, save_model
+from htsat.checkpoints.resolve import resolve
 from htsat.data.dataset import DecodedClips, EvaluationClips, TrainingClips, decode_clips
 from htsat.data.manifest import Clip, Manifest, read_folder, read_manifest
 from htsat.errors import DataError
@@ -55,7 +56,9 @@ def read_data(source: Path) -> Manifest:
     return read_manifest(source)
 
 
-def finetune(source: Path, run: Path, experiment: Experiment, watcher: Watcher = Watcher()) -> Evaluation | None:
+def finetune(
+    source: Path, run: Path, experiment: Experiment, watcher: Watcher = Watcher()
+) -> Evaluation | None:
     """Train a network on labelled recordings.
 
     The run's folder gets the resolved `experiment.json`, `log.jsonl`, `model.safetensors` (after the last
@@ -106,7 +109,9 @@ def _run(
         is_due = (epoch + 1) % experiment.evaluate_every == 0 or epoch + 1 == experiment.optimisation.epochs
         if valid is None or not is_due:
             continue
-        evaluation = evaluate_clips(trainer.averaged, valid, experiment.task, experiment.optimisation.batch_size)
+        evaluation = evaluate_clips(
+            trainer.averaged, valid, experiment.task, experiment.optimisation.batch_size
+        )
         log.write(event="evaluation", epoch=epoch, **evaluation._asdict())
         if evaluation.mean_average_precision > best:
             best = evaluation.mean_average_precision
@@ -124,8 +129,6 @@ def start_network(experiment: Experiment, manifest: Manifest) -> HTSAT:
     if experiment.init_from is None:
         network = HTSAT(ModelConfig.named(experiment.size, n_classes=n_classes))
         return _expecting_prior(network, experiment.task)
-    from htsat.checkpoints.resolve import resolve
-
     start = load_model(resolve(experiment.init_from))
     if start.card.labels == manifest.labels:
         return start.network.train()
@@ -155,13 +158,13 @@ def _claim(run: Path, experiment: Experiment) -> None:
 
 
 def _decode(manifest: Manifest, experiment: Experiment, sample_rate: int, watcher: Watcher) -> Split:
-    train, valid = manifest, None
     if experiment.valid_fold is not None:
         train, valid = manifest.split_fold(experiment.valid_fold)
     elif experiment.valid_share > 0:
         train, valid = manifest.split_share(experiment.valid_share, experiment.seed)
-    decoded = decode_clips(train, sample_rate, watcher.decoding)
-    return Split(decoded, valid and decode_clips(valid, sample_rate, watcher.decoding))
+    else:
+        return Split(decode_clips(manifest, sample_rate, watcher.decoding), None)
+    return Split(*(decode_clips(part, sample_rate, watcher.decoding) for part in (train, valid)))
 
 
 def _count(split: Split) -> dict[str, object]:

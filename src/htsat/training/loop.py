@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -33,6 +33,19 @@ from htsat.training.schedule import learning_rate
 
 if TYPE_CHECKING:
     from lightning.fabric import Fabric
+
+
+class Batch(NamedTuple):
+    """Shape: `waveform` `(B, L)`, `target` `(B, K)`."""
+
+    waveform: Tensor
+    target: Tensor
+
+
+def collate(samples: Sequence[Sample]) -> Batch:
+    """Join samples to a batch."""
+    waveforms = torch.from_numpy(np.stack([sample.waveform for sample in samples]))
+    return Batch(waveforms, torch.from_numpy(np.stack([sample.target for sample in samples])))
 
 
 class Evaluation(NamedTuple):
@@ -70,6 +83,7 @@ class Trainer:
                 clips,  # type: ignore[arg-type]  # drawn by Draw, not by a bare index
                 batch_size=self._settings.batch_size // self._settings.accumulate,
                 sampler=self._sampler,
+                collate_fn=collate,
                 num_workers=experiment.n_workers,
                 drop_last=len(clips) >= self._settings.batch_size,
             ),
@@ -84,8 +98,7 @@ class Trainer:
     @property
     def averaged(self) -> HTSAT:
         """The running mean of the network: what is evaluated and saved."""
-        network: HTSAT = self._average.network
-        return network
+        return self._average.network
 
     def epoch(self, number: int, log: Log) -> None:
         """One pass over the training clips; a rest that fills no batch is left for another epoch."""
@@ -93,7 +106,7 @@ class Trainer:
         self._sampler.epoch = number
         losses: list[Tensor] = []
         began = time.monotonic()
-        parts = iter(self._loader)
+        parts: Iterator[Batch] = iter(self._loader)  # type: ignore[arg-type]  # Fabric wraps the loader
         for step in range(1, self._steps_per_epoch + 1):
             losses += [self._learn(part) for part in islice(parts, self._settings.accumulate)]
             self._move()
@@ -104,7 +117,9 @@ class Trainer:
     def _write(self, log: Log, epoch: int, share: float, losses: list[Tensor], elapsed_s: float) -> None:
         mean = torch.stack(losses).mean().item()
         if not math.isfinite(mean):
-            raise HtsatError(f"the loss became {mean} before step {self._step}; the saved models are untouched")
+            raise HtsatError(
+                f"the loss became {mean} before step {self._step}; the saved models are untouched"
+            )
         n_clips = len(losses) * self._settings.batch_size / self._settings.accumulate
         log.write(
             event="step",
@@ -115,10 +130,10 @@ class Trainer:
             clips_per_s=round(n_clips / elapsed_s, 1),
         )
 
-    def _learn(self, sample: Sample) -> Tensor:
+    def _learn(self, part: Batch) -> Tensor:
         """Hear a part of a batch and add to the gradients."""
         experiment = self._experiment
-        waveform, target = experiment.mixup(sample.waveform, sample.target, self._generator)
+        waveform, target = experiment.mixup(part.waveform, part.target, self._generator)
         output = self._network(waveform, lambda log_mel: experiment.spec_augment(log_mel, self._generator))
         loss = clip_loss(output.clip_logits, target, experiment.task, self._settings.label_smoothing)
         self._fabric.backward(loss / self._settings.accumulate)
@@ -142,7 +157,7 @@ class Trainer:
         self._step += 1
 
     def _clip(self, optimizer: torch.optim.Optimizer) -> None:
-        """Shorten a long gradient; one that is not finite shows in the next line of the log, and ends the run."""
+        """Shorten a long gradient; one that is not finite shows in the next line of the log, ending it."""
         self._fabric.clip_gradients(
             self._network, optimizer, max_norm=self._settings.clip_norm, error_if_nonfinite=False
         )
@@ -153,16 +168,12 @@ def score_clips(network: HTSAT, clips: EvaluationClips, batch_size: int) -> tupl
     device = next(network.parameters()).device
     logits, targets = [], []
     with torch.inference_mode():
-        for batch in _batches(clips, batch_size):
-            waveform = torch.from_numpy(np.stack([sample.waveform for sample in batch])).to(device)
-            logits.append(network(waveform).clip_logits.cpu().numpy())
-            targets.extend(sample.target for sample in batch)
-    return np.concatenate(logits), np.stack(targets)
-
-
-def _batches(clips: EvaluationClips, batch_size: int) -> Iterator[list[Sample]]:
-    for start in range(0, len(clips), batch_size):
-        yield [clips[index] for index in range(start, min(start + batch_size, len(clips)))]
+        for start in range(0, len(clips), batch_size):
+            stop = min(start + batch_size, len(clips))
+            batch = collate([clips[index] for index in range(start, stop)])
+            logits.append(network(batch.waveform.to(device)).clip_logits.cpu().numpy())
+            targets.append(batch.target.numpy())
+    return np.concatenate(logits), np.concatenate(targets)
 
 
 def evaluate_clips(network: HTSAT, clips: EvaluationClips, task: Task, batch_size: int) -> Evaluation:
@@ -171,5 +182,3 @@ def evaluate_clips(network: HTSAT, clips: EvaluationClips, task: Task, batch_siz
     loss = clip_loss(torch.from_numpy(logits), torch.from_numpy(targets), task, label_smoothing=0.0)
     scores = probabilities(logits, task)
     return Evaluation(loss.item(), accuracy(scores, targets), mean_average_precision(scores, targets))
-
-

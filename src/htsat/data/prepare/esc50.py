@@ -61,7 +61,9 @@ def read_esc50(source: Path, licences: Collection[str] = ()) -> Esc50:
     names = Counter(licence.name for licence in known.values())
     for name in licences:
         if name not in names:
-            raise DataError(f"no clip has the licence {name!r}{did_you_mean(name, names)} ({', '.join(names)})")
+            raise DataError(
+                f"no clip has the licence {name!r}{did_you_mean(name, names)} ({', '.join(names)})"
+            )
     categories = {int(row["target"]): row["category"] for row in rows}
     clips, of_clip, missing = [], {}, []
     for row in rows:

@@ -1,0 +1,7 @@
+"""`python -m htsat` is the command `htsat`."""
+
+from __future__ import annotations
+
+from htsat.cli.main import main
+
+raise SystemExit(main())

@@ -1,0 +1,1 @@
+"""Many recordings: what the inputs of a command stand for."""

@@ -1,0 +1,168 @@
+"""What the listening commands share: the model, the inputs one after the other, and where results go."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from argparse import Namespace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from tqdm import tqdm
+
+from htsat.audio import open_audio
+from htsat.bulk.inputs import Input, find_inputs
+from htsat.checkpoints.resolve import resolve
+from htsat.cli.main import DEBUG, EXIT_FAILED, EXIT_INTERRUPTED
+from htsat.errors import ConfigError, HtsatError
+from htsat.formats.output import Write, check_own_paths, to_file, to_folder, to_stream
+from htsat.formats.recording import Format, Recording
+
+if TYPE_CHECKING:
+    from htsat.loading import LoadedModel
+    from htsat.recognition.events import EventRules
+    from htsat.recognition.recognizer import Hearing
+
+
+class Batch(NamedTuple):
+    """The recordings of a run, and how many arguments stood for none."""
+
+    inputs: list[Input]
+    n_missing: int
+
+    @classmethod
+    def found(cls, arguments: Sequence[str]) -> Batch:
+        """All recordings of all arguments; what is wrong with an argument is said at once."""
+        inputs: list[Input] = []
+        n_missing = 0
+        for argument in arguments:
+            try:
+                inputs += find_inputs(argument)
+            except HtsatError as error:
+                say(str(error))
+                n_missing += 1
+        if not inputs:
+            sys.exit(EXIT_FAILED)
+        return cls(inputs, n_missing)
+
+    def run(self, listen: Callable[[Input], None], *, shows_progress: bool) -> int:
+        """Listen to each; a recording that fails is named and the others go on. Returns the exit code."""
+        n_done = 0
+        try:
+            for item in tqdm(self.inputs, unit="file", disable=not shows_progress):
+                n_done += _succeeds(listen, item)
+        except KeyboardInterrupt:
+            if not n_done:
+                raise
+            say(f"interrupted; the results of {n_done} of {len(self.inputs)} recordings are kept")
+            return EXIT_INTERRUPTED
+        return self._conclude(n_done)
+
+    def _conclude(self, n_done: int) -> int:
+        n_all = len(self.inputs) + self.n_missing
+        if n_done < n_all and n_all > 1:
+            say(f"{n_all - n_done} of {n_all} inputs failed")
+        if not n_done:
+            # Leaves by an exception, so that no empty file of results takes the place of an older one.
+            sys.exit(EXIT_FAILED)
+        return 0 if n_done == n_all else EXIT_FAILED
+
+
+def _succeeds(listen: Callable[[Input], None], item: Input) -> bool:
+    try:
+        listen(item)
+    except ConfigError:
+        raise
+    except HtsatError as error:
+        if DEBUG.get():
+            traceback.print_exc()
+        say(str(error))
+        return False
+    return True
+
+
+def say(message: str) -> None:
+    """Tell the user one line, beside a progress bar if there is one."""
+    tqdm.write(f"htsat: {message}", file=sys.stderr)
+
+
+def load_model(args: Namespace) -> LoadedModel:
+    """The model that the options ask for."""
+    path = resolve(args.model)  # a model that is not there is refused before torch takes its second to import
+    from htsat.engines.torch_engine import use_threads
+    from htsat.loading import load
+
+    if args.threads is not None:
+        use_threads(args.threads)
+    return load(
+        path,
+        device=args.device,
+        precision=args.precision,
+        batch_size=args.batch_size,
+        overlap=args.overlap,
+        short=args.short,
+    )
+
+
+def require_classes(model: LoadedModel) -> None:
+    """Refuse a model that can only embed."""
+    if not len(model.description.labels):
+        raise ConfigError(f"model {model.description.name!r} has no classes: it can only embed")
+
+
+def hear(model: LoadedModel, item: Input, rules: EventRules | None = None) -> Hearing:
+    """What is heard in a recording."""
+    if item.path is not None:
+        return model.hear(item.path, rules)
+    with open_audio(sys.stdin.buffer, model.description.sample_rate) as audio:
+        return model.hear_blocks(audio.blocks(), rules)
+
+
+def choose_format(args: Namespace, formats: Mapping[str, Format[Recording]]) -> Format[Recording]:
+    """The format that was asked for, or that of the suffix of the output, a table on a terminal, or CSV."""
+    if args.format is not None:
+        return formats[args.format]
+    if args.output is None:
+        return formats["table" if sys.stdout.isatty() else "csv"]
+    suffix = Path(args.output).suffix.removeprefix(".").lower()
+    return formats[suffix if suffix in ("jsonl", "tsv") and suffix in formats else "csv"]
+
+
+@contextmanager
+def results(
+    output: str | None, text_format: Format[Recording], inputs: Sequence[Input]
+) -> Iterator[Write[Recording]]:
+    """Where to write: standard output, one file for all recordings, or a folder with a file for each."""
+    if text_format.one_recording and len(inputs) > 1 and not (output and is_folder(output)):
+        raise ConfigError("this format describes one recording; results of several need a folder: -o FOLDER/")
+    if output is None:
+        yield to_stream(sys.stdout, text_format)
+    elif is_folder(output):
+        check_own_paths(Path(output), [item.name for item in inputs], text_format.suffix)
+        yield to_folder(Path(output), text_format)
+    else:
+        check_output_file(output, inputs)
+        with to_file(Path(output), text_format) as write:
+            yield write
+
+
+def is_folder(output: str) -> bool:
+    """Whether an `-o` argument means a folder: it ends with a slash or is one."""
+    return output.endswith(("/", os.sep)) or Path(output).is_dir()
+
+
+def check_output_file(output: str, inputs: Sequence[Input]) -> None:
+    """Refuse to replace a recording, or what is not a file, with results."""
+    path = Path(output)
+    if path.exists() and not path.is_file():
+        raise ConfigError(f"{output} is not a file that can be replaced")
+    if path in [item.path for item in inputs]:
+        raise ConfigError(f"{output} is an input; results would replace it")
+
+
+def shows_progress(output: str | None) -> bool:
+    """A bar is of use to somebody at a terminal, unless results appear there as they come."""
+    return sys.stderr.isatty() and (output is not None or not sys.stdout.isatty())

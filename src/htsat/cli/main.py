@@ -1,0 +1,130 @@
+"""Finds the command, runs it, and turns every error into one line and an exit code.
+
+This module imports next to nothing, so that `htsat --help` is instant.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from contextvars import ContextVar
+from importlib import import_module
+from typing import NamedTuple
+
+import htsat
+from htsat.errors import ConfigError, HtsatError, MissingExtraError, did_you_mean
+
+COMMANDS = {
+    "tag": "name what is heard in recordings",
+    "detect": "find when each sound begins and ends",
+    "embed": "turn recordings into vectors",
+    "finetune": "train a model on your own recordings",
+    "prepare": "make a data set ready for training",
+    "convert": "turn a published checkpoint into a model file",
+    "info": "tell what is in a model file or a recording",
+}
+
+DEBUG = ContextVar("debug", default=False)
+"""Whether errors show where they come from."""
+
+EXIT_FAILED = 1
+EXIT_WRONG_USE = 2
+EXIT_INTERRUPTED = 130
+_EXIT_BROKEN_PIPE = 141
+
+_EXTRAS = {"lightning": "train", "jsonargparse": "train", "av": "media"}
+
+
+class _Problem(NamedTuple):
+    """One line for the user, and the exit code."""
+
+    message: str
+    exit_code: int
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command line; return the exit code: 0 done, 1 something failed, 2 wrong use."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    DEBUG.set("--debug" in arguments)
+    _write_any_file_name()
+    try:
+        code = _run([argument for argument in arguments if argument != "--debug"])
+        sys.stdout.flush()
+        return code
+    except SystemExit as request:
+        return request.code if isinstance(request.code, int) else EXIT_FAILED
+    except BrokenPipeError:
+        _drop_standard_output()
+        return _EXIT_BROKEN_PIPE
+    except (Exception, KeyboardInterrupt) as error:
+        if DEBUG.get():
+            traceback.print_exc()
+        problem = _explain(error)
+        print(f"htsat: {problem.message}", file=sys.stderr)
+        return problem.exit_code
+
+
+def _run(arguments: list[str]) -> int:
+    name = arguments[0] if arguments else ""
+    if name in COMMANDS:
+        return int(import_module(f"htsat.cli.{name}").main(arguments[1:]))
+    if name == "--version":
+        print(f"htsat {htsat.__version__}")
+    elif name in ("-h", "--help"):
+        print(_help())
+    else:
+        problem = f"unknown command {name!r}{did_you_mean(name, COMMANDS)}" if name else "no command given"
+        raise ConfigError(f"{problem} (htsat --help lists them)")
+    return 0
+
+
+def _help() -> str:
+    commands = "\n".join(f"  {name:<10} {purpose}" for name, purpose in COMMANDS.items())
+    return f"""usage: htsat COMMAND ...
+
+Hear what is in a recording and when.
+
+commands:
+{commands}
+
+options:
+  --version  show the version
+  --debug    show where an error comes from (after any command)
+  --help     show this text, or that of a command: htsat tag --help
+
+example:
+  htsat tag street.flac"""
+
+
+def _explain(error: BaseException) -> _Problem:
+    match error:
+        case KeyboardInterrupt():
+            return _Problem("interrupted", EXIT_INTERRUPTED)
+        case ConfigError():
+            return _Problem(str(error), EXIT_WRONG_USE)
+        case HtsatError():
+            return _Problem(str(error), EXIT_FAILED)
+        case ModuleNotFoundError() if error.name and error.name.partition(".")[0] in _EXTRAS:
+            package = error.name.partition(".")[0]
+            return _Problem(str(MissingExtraError("this command", _EXTRAS[package])), EXIT_FAILED)
+        case OSError() if error.filename and error.strerror:
+            return _Problem(f"{error.filename}: {error.strerror}", EXIT_FAILED)
+    words = " ".join(str(error).split())
+    return _Problem(f"internal error: {type(error).__name__}: {words} (--debug shows where)", EXIT_FAILED)
+
+
+def _write_any_file_name() -> None:
+    """Let standard output and error take file names that are not text in the encoding of the terminal."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(encoding="utf-8", errors="surrogateescape")
+
+
+def _drop_standard_output() -> None:
+    """Nobody reads it any more; without this Python would complain once more when it exits."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)

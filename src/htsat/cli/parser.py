@@ -1,0 +1,108 @@
+"""Option parsers whose errors are one line and name the nearest option, and the options of listening."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from typing import NoReturn
+
+from htsat.errors import ConfigError, did_you_mean
+
+
+class Parser(argparse.ArgumentParser):
+    """The parser of one command; its help ends with an example.
+
+    Raises:
+        ConfigError: from `parse_args`, when the arguments do not fit.
+    """
+
+    def __init__(self, command: str, description: str, example: str) -> None:
+        super().__init__(
+            prog=f"htsat {command}",
+            description=description,
+            epilog=f"example:\n  {example}",
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            allow_abbrev=False,
+        )
+
+    def parse(self, argv: Sequence[str]) -> argparse.Namespace:
+        """The values of all options."""
+        args, unknown = self.parse_known_args(argv)
+        if unknown:
+            raise ConfigError(
+                f"unknown option {unknown[0]!r}{did_you_mean(unknown[0], self._option_string_actions)}"
+            )
+        return args
+
+    def error(self, message: str) -> NoReturn:
+        """Refuse the arguments."""
+        raise ConfigError(message)
+
+
+def probability(text: str) -> float:
+    """A number from 0 to 1."""
+    value = _number(text)
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"expected a number between 0 and 1, got {text!r}")
+    return value
+
+
+def seconds(text: str) -> float:
+    """A length of time, 0 or more."""
+    value = _number(text)
+    if not 0 <= value < float("inf"):
+        raise argparse.ArgumentTypeError(f"expected seconds, at least 0, got {text!r}")
+    return value
+
+
+def count(text: str) -> int:
+    """A whole number, 1 or more."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected a whole number, at least 1, got {text!r}")
+    return int(text)
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"expected a number, got {text!r}") from None
+
+
+def add_inputs(parser: Parser) -> None:
+    """The recordings to listen to."""
+    parser.add_argument(
+        "inputs",
+        nargs="+",
+        metavar="INPUT",
+        help="file, folder (all below it), glob pattern, manifest (.csv, .tsv, .jsonl), - (standard input)",
+    )
+
+
+def add_model_options(parser: Parser) -> None:
+    """Which model listens, and how."""
+    group = parser.add_argument_group("model")
+    group.add_argument(
+        "--model", metavar="M", help="name, model file or hf://owner/repo (default: the one inside)"
+    )
+    group.add_argument(
+        "--device", choices=["auto", "cpu", "cuda", "mps"], default="auto", help="(default: auto)"
+    )
+    group.add_argument("--precision", choices=["fp32", "bf16"], default="fp32", help="(default: fp32)")
+    group.add_argument(
+        "--batch-size", type=count, default=8, metavar="N", help="clips that run together (default: 8)"
+    )
+    group.add_argument("--threads", type=count, metavar="N", help="processor threads (default: all cores)")
+    group.add_argument(
+        "--overlap",
+        type=_number,
+        default=0.5,
+        metavar="X",
+        help="fraction of a clip that neighbouring clips share (default: 0.5)",
+    )
+    group.add_argument(
+        "--short",
+        choices=["repeat", "pad"],
+        default="repeat",
+        help="what fills the clip of a shorter recording: its repetition, or silence (default: repeat)",
+    )

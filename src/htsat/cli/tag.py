@@ -1,0 +1,60 @@
+"""`htsat tag`: name what is heard in recordings."""
+
+from __future__ import annotations
+
+from htsat.bulk.inputs import Input
+from htsat.cli.listening import (
+    Batch,
+    choose_format,
+    hear,
+    load_model,
+    require_classes,
+    results,
+    shows_progress,
+)
+from htsat.cli.parser import Parser, add_inputs, add_model_options, count, probability
+from htsat.formats import TAG_FORMATS, TaggedRecording
+
+
+def main(argv: list[str]) -> int:
+    """Run the command."""
+    args = _parser().parse(argv)
+    text_format = choose_format(args, TAG_FORMATS)
+    batch = Batch.found(args.inputs)
+    model = load_model(args)
+    require_classes(model)
+    with results(args.output, text_format, batch.inputs) as write:
+
+        def listen(item: Input) -> None:
+            hearing = hear(model, item)
+            tags = hearing.clip_scores.tags(args.top, args.min_probability)
+            write(item.name, TaggedRecording(item.title, hearing.duration_s, tags))
+
+        return batch.run(listen, shows_progress=shows_progress(args.output))
+
+
+def _parser() -> Parser:
+    parser = Parser(
+        "tag",
+        "Name what is heard in recordings, the most probable class first.",
+        "htsat tag street.flac recordings/ --top 3 --format csv -o tags.csv",
+    )
+    add_inputs(parser)
+    parser.add_argument(
+        "--top", type=count, default=5, metavar="N", help="most classes per recording (default: 5)"
+    )
+    parser.add_argument(
+        "--min-probability",
+        type=probability,
+        default=0.0,
+        metavar="P",
+        help="leave out what is less probable",
+    )
+    parser.add_argument(
+        "--format",
+        choices=list(TAG_FORMATS),
+        help="(default: by the suffix of PATH, table on a terminal, else csv)",
+    )
+    parser.add_argument("-o", "--output", metavar="PATH", help="file, or folder/ for one file per recording")
+    add_model_options(parser)
+    return parser

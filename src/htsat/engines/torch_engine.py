@@ -1,0 +1,92 @@
+"""The network on PyTorch: CPU, CUDA or Apple's MPS.
+
+Denormal numbers are left as they are: flushing them is a setting of the whole process, and with fused
+attention it gains nothing that can be measured.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+import torch
+from torch import Tensor
+
+from htsat.checkpoints import Model
+from htsat.engines.protocol import EngineOutput, ModelDescription
+from htsat.errors import ConfigError, HtsatError
+from htsat.scores import FloatArray
+
+DeviceName = Literal["auto", "cpu", "cuda", "mps"]
+"""Where to run; `auto` takes the first of CUDA, MPS and CPU that there is."""
+
+Precision = Literal["fp32", "bf16"]
+"""Of the matrix products; log-mel and results are float32 in any case."""
+
+
+class TorchEngine:
+    """A model on a device, for inference only.
+
+    Raises:
+        ConfigError: when the device is not there or a setting does not exist.
+    """
+
+    def __init__(
+        self, model: Model, name: str, device: DeviceName = "auto", precision: Precision = "fp32"
+    ) -> None:
+        if precision not in get_args(Precision):
+            raise ConfigError(f"precision must be one of {', '.join(get_args(Precision))}, got {precision!r}")
+        self._device = _device(device)
+        self._is_bf16 = precision == "bf16"
+        self.network = model.network.to(self._device).eval()
+        config, card = model.network.config, model.card
+        self.description = ModelDescription(
+            name=name,
+            labels=card.labels,
+            task=card.task,
+            thresholds=card.thresholds,
+            sample_rate=config.sample_rate,
+            clip_samples=config.clip_samples,
+            n_frames=config.n_frames,
+            embedding_dim=config.embedding_dim,
+        )
+
+    @torch.inference_mode()
+    def frame_scores(self, clips: FloatArray) -> EngineOutput:
+        """Run the network on clips `(B, clip_samples)` at the model's sample rate.
+
+        Raises:
+            HtsatError: when the batch does not fit into the memory of the device.
+        """
+        try:
+            with torch.autocast(self._device.type, torch.bfloat16, enabled=self._is_bf16):
+                output = self.network(torch.from_numpy(clips).to(self._device))
+        except torch.OutOfMemoryError as error:
+            raise HtsatError(
+                f"a batch of {len(clips)} clips needs more memory than {self._device} has"
+            ) from error
+        return EngineOutput(
+            frame_logits=_array(output.frame_logits),
+            embedding=_array(output.embedding),
+            frame_embedding=_array(output.frame_embedding),
+        )
+
+
+def _array(tensor: Tensor) -> FloatArray:
+    array: FloatArray = tensor.float().cpu().numpy()
+    return array
+
+
+def use_threads(n_threads: int) -> None:
+    """Let PyTorch compute with so many threads in this process."""
+    torch.set_num_threads(n_threads)
+
+
+def _device(name: str) -> torch.device:
+    available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    if name == "auto":
+        return torch.device(next(kind for kind, is_there in available.items() if is_there))
+    if name not in available:
+        raise ConfigError(f"device must be one of {', '.join(get_args(DeviceName))}, got {name!r}")
+    if not available[name]:
+        raise ConfigError(f"device {name!r} is not available on this machine")
+    return torch.device(name)
