@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from htsat.errors import HtsatError
 from htsat.files import atomic_path
 
 
@@ -38,3 +39,20 @@ def test_a_file_gets_the_permissions_of_any_new_file(tmp_path: Path) -> None:
     finally:
         os.umask(mask)
     assert stat.S_IMODE((tmp_path / "a.txt").stat().st_mode) == 0o640
+
+
+def test_a_link_is_followed(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link.txt").symlink_to(tmp_path / "real" / "a.txt")
+    with atomic_path(tmp_path / "link.txt") as temporary:
+        temporary.write_text("text")
+    assert (tmp_path / "real" / "a.txt").read_text() == "text"
+    assert (tmp_path / "link.txt").is_symlink()
+
+
+@pytest.mark.parametrize("name", ["folder", "device"])
+def test_what_is_not_a_file_is_not_replaced(tmp_path: Path, name: str) -> None:
+    path = tmp_path if name == "folder" else Path(os.devnull)
+    with pytest.raises(HtsatError, match="is not a file that can be replaced"), atomic_path(path):
+        pass
+    assert path.exists()

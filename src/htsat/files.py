@@ -8,13 +8,21 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from htsat.errors import HtsatError
+
 
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
     """Give a temporary name beside `path`; what was written there takes its place when the block ends well.
 
-    After an exception nothing of it remains and the old file is untouched.
+    After an exception nothing of it remains and the old file is untouched. A link is followed.
+
+    Raises:
+        HtsatError: when `path` is a folder or a device.
     """
+    path = path.resolve()
+    if path.exists() and not path.is_file():
+        raise HtsatError(f"{path} is not a file that can be replaced")
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=path.suffix)
     os.close(handle)

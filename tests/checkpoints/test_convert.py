@@ -99,5 +99,5 @@ def test_a_folder_and_half_precision_will_do(small_network, foreign, tmp_path):
 
 @pytest.mark.parametrize("rate", [0, -16_000])
 def test_impossible_sample_rates_are_refused(small_network, foreign, saved, rate):
-    with pytest.raises(CheckpointError, match=f"sample_rate must be positive, got {rate}"):
+    with pytest.raises(CheckpointError, match=f"sample_rate must be a whole number above 0, got {rate}"):
         convert(saved(foreign(small_network)), THREE, sample_rate=rate)

@@ -5,7 +5,7 @@ import torch
 
 from htsat.checkpoints import load_model
 from htsat.cli.convert import main
-from htsat.errors import CheckpointError, DataError
+from htsat.errors import CheckpointError, ConfigError, DataError
 
 
 @pytest.fixture(scope="module")
@@ -65,10 +65,9 @@ def test_bad_label_files_are_named(checkpoint, names, tmp_path, content, message
 def test_help_shows_an_example(capsys):
     with pytest.raises(SystemExit, match="0"):
         main(["--help"])
-    assert "example: htsat convert" in capsys.readouterr().out
+    assert "example:\n  htsat convert" in capsys.readouterr().out
 
 
-def test_wrong_use_is_refused(capsys):
-    with pytest.raises(SystemExit, match="2"):
+def test_wrong_use_is_refused():
+    with pytest.raises(ConfigError, match="argument --task: invalid choice: 'both'"):
         main(["author.ckpt", "-o", "own.safetensors", "--task", "both"])
-    assert "usage: htsat convert" in capsys.readouterr().err

@@ -106,4 +106,4 @@ def test_recordings_do_not_wait_for_torch(tmp_path):
 def test_help_shows_an_example(capsys):
     with pytest.raises(SystemExit, match="0"):
         main(["--help"])
-    assert "example: htsat info" in capsys.readouterr().out
+    assert "example:\n  htsat info" in capsys.readouterr().out

@@ -43,12 +43,12 @@ def test_unknown_names_are_refused_with_the_nearest() -> None:
     ("changes", "message"),
     [
         *(
-            ({name: 0}, rf"{name} must be positive, got 0")
-            for name in ("sample_rate", "clip_s", "n_fft", "hop_length", "n_mels", "n_folds", "fold_frames")
+            ({name: 0}, rf"{name} must be a whole number above 0, got 0")
+            for name in ("sample_rate", "n_fft", "hop_length", "n_mels", "n_folds", "fold_frames")
         ),
-        ({"patch": -4}, "patch must be positive, got -4"),
-        ({"window": 0}, "window must be positive, got 0"),
-        ({"dim": 0}, "dim must be positive, got 0"),
+        ({"patch": -4}, "patch must be a whole number above 0, got -4"),
+        ({"window": 0}, "window must be a whole number above 0, got 0"),
+        ({"dim": 0}, "dim must be a whole number above 0, got 0"),
         ({"n_classes": 0}, "n_classes must be 0 for head 'none' only"),
         ({"head": "none"}, "n_classes must be 0 for head 'none' only"),
         ({"n_classes": -1}, "n_classes must not be negative, got -1"),
@@ -57,8 +57,13 @@ def test_unknown_names_are_refused_with_the_nearest() -> None:
         ({"head": "liner"}, "head must be one of token_semantic, linear, none, got 'liner'"),
         ({"drop_path": 1.0}, r"drop_path must lie in \[0, 1\), got 1\.0"),
         ({"clip_s": 1.00001}, r"clip_s must be a whole number of samples, got 1\.00001"),
-        ({"depths": ()}, r"depths must be positive, got \(\)"),
-        ({"depths": (2, 0)}, r"depths must be positive, got \(2, 0\)"),
+        ({"depths": ()}, r"depths must be whole numbers above 0, got \(\)"),
+        ({"depths": (2, 0)}, r"depths must be whole numbers above 0, got \(2, 0\)"),
+        ({"dim": 96.0}, r"dim must be a whole number above 0, got 96\.0"),
+        ({"n_heads": (4, 8, 16, 0)}, r"n_heads must be whole numbers above 0, got \(4, 8, 16, 0\)"),
+        ({"clip_s": 0.0}, r"clip_s must be a positive number, got 0\.0"),
+        ({"clip_s": float("inf")}, "clip_s must be a positive number, got inf"),
+        ({"clip_s": 0.01}, r"n_fft is too long for clips of 0\.01 s"),
         ({"n_heads": (4, 8)}, "n_heads needs 4 entries, got 2"),
         ({"n_heads": (4, 8, 16, 36)}, "n_heads 36 does not divide 768 channels"),
         ({"n_mels": 48}, r"n_mels must be a multiple of 32 \(patch and merging\), got 48"),

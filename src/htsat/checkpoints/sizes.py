@@ -15,8 +15,8 @@ from torch import Tensor
 from htsat.checkpoints.names import Converted, Renamed
 from htsat.errors import CheckpointError, ConfigError
 from htsat.network import ModelConfig
+from htsat.network.config import HeadName
 from htsat.network.frontend import mel_filterbank
-from htsat.network.model import HeadName
 
 _FILTERBANK = "log_mel.filterbank"
 _BATCHES = "mel_norm.num_batches_tracked"

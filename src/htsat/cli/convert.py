@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 from pathlib import Path
 from typing import get_args
 
+from htsat.cli.parser import Parser
 from htsat.errors import DataError
 from htsat.labels import LabelSet
 from htsat.scores import Task
@@ -15,12 +15,12 @@ _DESCRIPTION = """Turn a checkpoint of the official HTS-AT, of an unfused CLAP w
 Face) or of Swin-T/C24 into a model file. Nothing in a checkpoint is executed."""
 _LABELS = "class names, one per line in the order of the outputs, or a set that comes with the package"
 _RATE = "if it is not that of the mel filters in the checkpoint"
-_EPILOG = "example: htsat convert HTSAT_AudioSet_Saved_1.ckpt -o audioset.safetensors"
+_EXAMPLE = "htsat convert HTSAT_AudioSet_Saved_1.ckpt -o audioset.safetensors"
 
 
 def main(argv: list[str]) -> int:
     """Run the command."""
-    args = _parser().parse_args(argv)
+    args = _parser().parse(argv)
     from htsat.checkpoints.convert import convert
     from htsat.checkpoints.file import save_model
 
@@ -33,8 +33,8 @@ def main(argv: list[str]) -> int:
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser("htsat convert", description=_DESCRIPTION, epilog=_EPILOG)
+def _parser() -> Parser:
+    parser = Parser("convert", _DESCRIPTION, _EXAMPLE)
     parser.add_argument("foreign", type=Path, help="checkpoint, or folder of a Hugging Face model")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="MODEL.safetensors")
     parser.add_argument("--labels", metavar="FILE|SET", help=_LABELS)

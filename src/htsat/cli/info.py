@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 
 import soundfile
 
 from htsat.audio import SUFFIXES, open_audio
 from htsat.checkpoints.resolve import resolve
+from htsat.cli.parser import Parser
 
 Facts = list[tuple[str, str]]
 
 _DESCRIPTION = "Describe a model (name, file, folder or hf:// address) or a recording."
-_EPILOG = "example: htsat info nano-esc50"
+_EXAMPLE = "htsat info nano-esc50"
 _ANY_RATE_HZ = 32_000
 
 
 def main(argv: list[str]) -> int:
     """Run the command."""
-    parser = argparse.ArgumentParser("htsat info", description=_DESCRIPTION, epilog=_EPILOG)
+    parser = Parser("info", _DESCRIPTION, _EXAMPLE)
     parser.add_argument("what", metavar="MODEL|AUDIO")
-    what = parser.parse_args(argv).what
+    what = parser.parse(argv).what
     facts = _audio_facts(Path(what)) if _is_audio(Path(what)) else _model_facts(resolve(what))
     width = max(len(name) for name, _ in facts)
     for name, value in facts:

@@ -100,6 +100,7 @@ def load_model(args: Namespace) -> LoadedModel:
     return load(
         path,
         device=args.device,
+        engine=args.engine,
         precision=args.precision,
         batch_size=args.batch_size,
         overlap=args.overlap,

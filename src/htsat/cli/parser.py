@@ -88,6 +88,9 @@ def add_model_options(parser: Parser) -> None:
     group.add_argument(
         "--device", choices=["auto", "cpu", "cuda", "mps"], default="auto", help="(default: auto)"
     )
+    group.add_argument(
+        "--engine", choices=["auto", "torch"], default="auto", help="what runs the network (default: auto)"
+    )
     group.add_argument("--precision", choices=["fp32", "bf16"], default="fp32", help="(default: fp32)")
     group.add_argument(
         "--batch-size", type=count, default=8, metavar="N", help="clips that run together (default: 8)"

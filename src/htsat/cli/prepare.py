@@ -2,34 +2,28 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 from pathlib import Path
 
+from htsat.cli.parser import Parser
 from htsat.data.manifest import write_manifest
 from htsat.data.prepare.esc50 import read_esc50
 from htsat.files import atomic_path
 
-_EPILOG = """example:
-  htsat prepare esc50 ESC-50-master -o data/esc50 --licences CC0,CC-BY
-"""
+_DESCRIPTION = "Check a data set and write DATASET/manifest.tsv, labels.txt and ATTRIBUTION.md."
+_EXAMPLE = "htsat prepare esc50 ESC-50-master -o data/esc50 --licences CC0,CC-BY"
 
 
 def main(argv: list[str]) -> int:
     """Run the command."""
-    parser = argparse.ArgumentParser(
-        prog="htsat prepare",
-        description="Check a data set and write DATASET/manifest.tsv, labels.txt and ATTRIBUTION.md.",
-        epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = Parser("prepare", _DESCRIPTION, _EXAMPLE)
     parser.add_argument("kind", choices=["esc50"], help="which data set")
     parser.add_argument("source", type=Path, metavar="SOURCE", help="its folder")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="DATASET", help="folder to write")
     parser.add_argument(
         "--licences", default="", metavar="A,B", help="keep only clips with these licences (default: all)"
     )
-    args = parser.parse_args(argv)
+    args = parser.parse(argv)
     licences = [name for name in args.licences.split(",") if name]
     data = read_esc50(args.source.absolute(), licences)
     write_manifest(args.output / "manifest.tsv", data.manifest)
