@@ -47,7 +47,8 @@ def test_it_finds_most_sounds_of_the_scene_where_they_are(model):
         event
         for event in truth
         if any(
-            other.label == event.label and min(other.offset_s, event.offset_s) > max(other.onset_s, event.onset_s)
+            other.label == event.label
+            and min(other.offset_s, event.offset_s) > max(other.onset_s, event.onset_s)
             for other in heard
         )
     ]

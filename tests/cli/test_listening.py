@@ -158,7 +158,8 @@ def test_min_probability_leaves_out_tags(htsat: Run, recordings: Path, captured)
 
 def test_rules_reach_the_events(htsat: Run, recordings: Path, captured) -> None:  # type: ignore[no-untyped-def]
     def events(*options: str) -> list[dict[str, str]]:
-        assert htsat("detect", recordings / "deep/c.flac", *options) == 0
+        plain = ("--max-gap", "0", "--clip-threshold", "0")
+        assert htsat("detect", recordings / "deep/c.flac", *plain, *options) == 0
         return rows(captured().out)
 
     every = events()

@@ -164,6 +164,12 @@ class TestFiles:
         assert hum[:3] == ("hum", 5, 10)
         assert whistle[:3] == ("whistle", 15, 25)
 
+    def test_the_usual_rules_apply_unless_others_are_given(self, recognizer, scene):
+        thresholds = recognizer.description.thresholds
+        usual = EventRules(thresholds, max_gap_s=0.35, clip_threshold=0.1)
+        assert recognizer.default_rules == usual
+        assert recognizer.detect(scene) == recognizer.detect(scene, usual)
+
     def test_detect_equals_find_events_of_all_scores(self, recognizer, tmp_path, noise):
         path = tmp_path / "noise.wav"
         soundfile.write(path, noise(120), SAMPLE_RATE, subtype="FLOAT")

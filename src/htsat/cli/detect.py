@@ -19,7 +19,7 @@ from htsat.cli.parser import Parser, add_inputs, add_model_options, probability,
 from htsat.errors import ConfigError, did_you_mean
 from htsat.formats import EVENT_FORMATS, DetectedRecording
 from htsat.labels import LabelSet
-from htsat.recognition.events import EventRules
+from htsat.recognition.events import USUAL_RULES, EventRules
 
 if TYPE_CHECKING:
     from htsat.engines.protocol import ModelDescription
@@ -106,28 +106,28 @@ def _add_rules(parser: Parser) -> None:
     group.add_argument(
         "--median-filter",
         type=seconds,
-        default=EventRules.median_filter_s,
+        default=USUAL_RULES.median_filter_s,
         metavar="S",
         help="smooth over so many seconds (default: %(default)g)",
     )
     group.add_argument(
         "--clip-threshold",
         type=probability,
-        default=EventRules.clip_threshold,
+        default=USUAL_RULES.clip_threshold,
         metavar="P",
         help="probability that the class must have in the clip around (default: %(default)g)",
     )
     group.add_argument(
         "--max-gap",
         type=seconds,
-        default=EventRules.max_gap_s,
+        default=USUAL_RULES.max_gap_s,
         metavar="S",
         help="join events that are no farther apart (default: %(default)g)",
     )
     group.add_argument(
         "--min-duration",
         type=seconds,
-        default=EventRules.min_duration_s,
+        default=USUAL_RULES.min_duration_s,
         metavar="S",
         help="leave out shorter events (default: %(default)g)",
     )

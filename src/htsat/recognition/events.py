@@ -71,6 +71,12 @@ def _require_probability(name: str, value: float) -> None:
         raise ConfigError(f"{name} must be between 0 and 1, got {value}")
 
 
+USUAL_RULES = EventRules(thresholds=(), max_gap_s=0.35, clip_threshold=0.1)
+"""What listening applies unless told otherwise, with the thresholds of the model: a single frame of 0.3125 s
+does not interrupt an event, and a class of which the clip around shows nothing is not believed. The paper
+applies neither (official behaviour 12)."""
+
+
 def find_events(scores: FrameScores, rules: EventRules) -> list[SoundEvent]:
     """All events in the scores of a whole recording, in order."""
     finder = EventFinder(scores.labels, rules, float(scores.grid.durations_s[0]))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -18,7 +18,7 @@ from htsat.audio import array_blocks, open_audio
 from htsat.engines.protocol import Engine, EngineOutput, ModelDescription
 from htsat.errors import ConfigError, HtsatError
 from htsat.recognition.clips import Clip, ClipPlan, Short, Stitched, Stitcher, TooShortError, cut
-from htsat.recognition.events import EventFinder, EventRules, in_order
+from htsat.recognition.events import USUAL_RULES, EventFinder, EventRules, in_order
 from htsat.scores import ClipScores, FloatArray, FrameGrid, FrameScores, Seconds, SoundEvent, Tag
 
 
@@ -80,8 +80,8 @@ class Recognizer:
 
     @property
     def default_rules(self) -> EventRules:
-        """The model's own thresholds and nothing else, as in the paper."""
-        return EventRules(self.description.thresholds)
+        """The model's own thresholds with the usual rules."""
+        return replace(USUAL_RULES, thresholds=self.description.thresholds)
 
     def tag(self, source: str | Path, top: int | None = None, min_probability: float = 0.0) -> list[Tag]:
         """The classes heard in a file as a whole, from the most to the least probable.
