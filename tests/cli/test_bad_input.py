@@ -130,9 +130,9 @@ BAD = [
     Bad("tag {bad}/good.wav -o {bad}/good.wav", 2, "{bad}/good.wav is an input; results would replace it"),
     Bad("tag {bad}/good.wav -o /dev/null", 2, "/dev/null is not a file that can be replaced"),
     Bad(
-        "embed {bad}/good.wav -o {bad}/x.parquet",
+        "embed {bad}/good.wav -o {bad}/x.csv",
         2,
-        "-o must be a .npy file or a folder/, got '{bad}/x.parquet'",
+        "-o must be a .npy or .parquet file or a folder/, got '{bad}/x.csv'",
     ),
     Bad("embed {bad}/good.wav", 2, "the following arguments are required: -o/--output"),
     Bad(
