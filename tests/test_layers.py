@@ -26,6 +26,7 @@ MAY_IMPORT = {
     "loading": VALUES | {"network", "checkpoints", "engines", "recognition"},
     "data": VALUES | {"audio"},
     "metrics": VALUES,
+    "evaluation": VALUES | {"audio", "recognition", "data", "metrics"},
     "training": VALUES | {"network", "checkpoints", "audio", "data", "metrics", "htsat"},
     "cli": None,
 }

@@ -27,8 +27,8 @@ def probabilities(logits: FloatArray, task: Task) -> FloatArray:
     Shape: `(..., K)` in and out. Multi-label: a sigmoid per class; multi-class: a softmax over the classes.
     """
     if task == "multi_label":
-        # The tanh form neither overflows nor loses small values.
-        sigmoid: FloatArray = 0.5 + 0.5 * np.tanh(0.5 * logits)
+        # This form of the sigmoid neither overflows nor loses small values.
+        sigmoid: FloatArray = np.exp(-np.logaddexp(0, -logits))
         return sigmoid
     powers = np.exp(logits - logits.max(axis=-1, keepdims=True))
     softmax: FloatArray = powers / powers.sum(axis=-1, keepdims=True)

@@ -36,6 +36,8 @@ def test_without_a_list_classes_are_in_alphabetical_order(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
+        ("path\tlabels\tstart\na.wav\tdog\t-1\n", r"a\.wav: start must be at least 0 s, got -1\.0"),
+        ("path\tlabels\tduration\na.wav\tdog\tnan\n", r"a\.wav: duration must be above 0 s, got nan"),
         ("path\na.wav\n", "needs a column 'labels', found path"),
         ("path\tlabels\tfoo\na.wav\tdog\t1\n", "unknown column 'foo'"),
         ("path\tlabels\tfold\na.wav\tdog\tone\n", "line 2: invalid literal"),

@@ -22,6 +22,7 @@ COMMANDS = {
     "detect": "find when each sound begins and ends",
     "embed": "turn recordings into vectors",
     "finetune": "train a model on your own recordings",
+    "evaluate": "measure how well a model hears labelled recordings",
     "prepare": "make a data set ready for training",
     "convert": "turn a published checkpoint into a model file",
     "info": "tell what is in a model file or a recording",

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import math
 import random
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -34,6 +35,12 @@ class Clip:
     duration_s: float | None = None
     fold: int | None = None
     group: str = ""
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.start_s < math.inf:
+            raise DataError(f"{self.path}: start must be at least 0 s, got {self.start_s}")
+        if self.duration_s is not None and not 0 < self.duration_s < math.inf:
+            raise DataError(f"{self.path}: duration must be above 0 s, got {self.duration_s}")
 
 
 @dataclass(frozen=True)

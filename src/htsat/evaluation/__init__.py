@@ -1,0 +1,5 @@
+"""How well models hear labelled recordings: heard as `htsat tag` hears them, and counted.
+
+`shifts` changes what is heard, `ensemble` hears one clip with several models, `evaluate` all clips of a
+manifest; `report` holds the result and its JSON form. Knows no engine and imports no torch.
+"""

@@ -1,0 +1,171 @@
+"""Hear every clip of a manifest and count: what `htsat evaluate` does.
+
+N clips, K classes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from htsat.data.dataset import BrokenClip, target_of
+from htsat.data.manifest import Clip, Manifest
+from htsat.errors import AudioError, DataError
+from htsat.evaluation.ensemble import Ensemble
+from htsat.evaluation.report import Bootstrap, ClassReport, Confusion, Report, WorstClip
+from htsat.labels import LabelSet
+from htsat.metrics.clip_based import confusion_matrix, cross_entropy
+from htsat.metrics.ranking import Doubles, RankMetrics
+from htsat.metrics.summary import N_RESAMPLES, RankedClips
+from htsat.recognition.recognizer import NonFiniteScoresError
+from htsat.scores import FloatArray, Tag, Task
+
+N_WORST_CLIPS = 20
+_SEED = 0
+
+Progress = Callable[[Sequence[Clip]], Iterable[Clip]]
+"""Passes clips on and tells how many there were."""
+
+
+class HeardClips(NamedTuple):
+    """Clips with what was heard in them, and those that could not be heard.
+
+    Shape: `probabilities`, `targets` `(N, K)`.
+    """
+
+    clips: tuple[Clip, ...]
+    probabilities: Doubles
+    targets: FloatArray
+    broken: tuple[BrokenClip, ...]
+
+
+def evaluate(ensemble: Ensemble, manifest: Manifest, data: str, progress: Progress = iter) -> Report:
+    """Compare what models hear in the clips of a manifest with its labels.
+
+    Args:
+        ensemble: one model or several, and how often each hears a clip.
+        manifest: the clips; its classes may stand in another order than those of the models.
+        data: what the clips are, in words, for the report.
+        progress: follows the clips.
+
+    Raises:
+        DataError: when labels do not fit the models, before anything is heard; or when no clip can be heard.
+    """
+    ensemble.check_labels(manifest.labels)
+    if ensemble.task == "multi_class":
+        _check_one_label_each(manifest)
+    return make_report(ensemble, hear_clips(ensemble, manifest, progress), data)
+
+
+def hear_clips(ensemble: Ensemble, manifest: Manifest, progress: Progress = iter) -> HeardClips:
+    """Hear every clip as `htsat tag` would; broken ones are listed, not fatal.
+
+    Raises:
+        DataError: when not a single clip can be heard.
+    """
+    clips, heard, broken = [], [], []
+    for clip in progress(manifest.clips):
+        try:
+            heard.append(ensemble.probabilities(clip))
+            clips.append(clip)
+        except (AudioError, NonFiniteScoresError) as error:
+            broken.append(BrokenClip(clip, str(error)))
+    if not clips:
+        raise DataError(f"none of the {len(broken)} clips can be heard; the first: {broken[0].reason}")
+    targets = [target_of(clip.labels, ensemble.labels) for clip in clips]
+    return HeardClips(tuple(clips), np.stack(heard), np.stack(targets), tuple(broken))
+
+
+def make_report(ensemble: Ensemble, heard: HeardClips, data: str) -> Report:
+    """All figures of what was heard."""
+    labels, task = ensemble.labels, ensemble.task
+    ranked = RankedClips.of(heard.probabilities, heard.targets, task)
+    return Report(
+        models=ensemble.names,
+        data=data,
+        task=task,
+        n_clips=len(heard.clips),
+        clip_list_sha256=clip_list_sha256(heard.clips),
+        n_passes=ensemble.n_passes,
+        summary=ranked.summary(),
+        interval_95=ranked.interval_95(_SEED),
+        bootstrap=Bootstrap(N_RESAMPLES, _SEED),
+        per_class=_per_class(heard, ranked.per_class(), labels, task),
+        confusions=_confusions(heard, labels) if task == "multi_class" else (),
+        worst_clips=_worst_clips(heard, labels, task),
+        broken=heard.broken,
+    )
+
+
+def clip_list_sha256(clips: Iterable[Clip]) -> str:
+    """Fingerprint of which clips, in any order: file names, with start and duration where they are given.
+
+    Folders are left out, so that it is the same wherever the data set lies.
+    """
+    lines = sorted(_fingerprint_line(clip) for clip in clips)
+    return hashlib.sha256("\n".join(lines).encode(errors="surrogateescape")).hexdigest()
+
+
+def _fingerprint_line(clip: Clip) -> str:
+    if not clip.start_s and clip.duration_s is None:
+        return clip.path.name
+    duration = "" if clip.duration_s is None else f"{clip.duration_s:.6f}"
+    return f"{clip.path.name}\t{clip.start_s:.6f}\t{duration}"
+
+
+def _check_one_label_each(manifest: Manifest) -> None:
+    for clip in manifest.clips:
+        if len(clip.labels) != 1:
+            raise DataError(
+                f"{clip.path}: has {len(clip.labels)} labels; a multi-class model needs exactly one per clip"
+            )
+
+
+def _per_class(
+    heard: HeardClips, metrics: RankMetrics, labels: LabelSet, task: Task
+) -> tuple[ClassReport, ...]:
+    n_positives = heard.targets.sum(axis=0)
+    recall: list[float] | list[None] = [None] * len(labels)
+    precision: list[float] | list[None] = [None] * len(labels)
+    if task == "multi_class":
+        matrix = confusion_matrix(heard.probabilities, heard.targets)
+        recall = _shares(matrix.diagonal(), matrix.sum(axis=1))
+        precision = _shares(matrix.diagonal(), matrix.sum(axis=0))
+    columns = zip(labels, n_positives, *metrics, recall, precision, strict=True)
+    return tuple(
+        ClassReport(label, int(n), float(average_precision), float(roc_auc), found, right)
+        for label, n, average_precision, roc_auc, found, right in columns
+    )
+
+
+def _shares(parts: Iterable[int], wholes: Iterable[int]) -> list[float]:
+    return [part / whole if whole else float("nan") for part, whole in zip(parts, wholes, strict=True)]
+
+
+def _confusions(heard: HeardClips, labels: LabelSet) -> tuple[Confusion, ...]:
+    matrix = confusion_matrix(heard.probabilities, heard.targets)
+    np.fill_diagonal(matrix, 0)
+    pairs = np.argwhere(matrix)
+    found = [Confusion(labels[true], labels[best], int(matrix[true, best])) for true, best in pairs]
+    return tuple(sorted(found, key=lambda confusion: -confusion.n_clips))
+
+
+def _worst_clips(heard: HeardClips, labels: LabelSet, task: Task) -> tuple[WorstClip, ...]:
+    surprise = cross_entropy(heard.probabilities, heard.targets, task)
+    worst = np.argsort(-surprise, kind="stable")[:N_WORST_CLIPS]
+    return tuple(
+        WorstClip(
+            heard.clips[index],
+            _tags(heard.probabilities[index], labels, max(1, len(heard.clips[index].labels))),
+            float(surprise[index]),
+        )
+        for index in worst
+    )
+
+
+def _tags(probabilities: Doubles, labels: LabelSet, n: int) -> tuple[Tag, ...]:
+    best = np.argsort(-probabilities, kind="stable")[:n]
+    return tuple(Tag(labels[index], float(probabilities[index])) for index in best)
