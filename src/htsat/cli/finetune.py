@@ -15,20 +15,26 @@ from tqdm import tqdm
 from htsat.data.manifest import Clip
 from htsat.errors import ConfigError, did_you_mean
 from htsat.training.experiment import Experiment
-from htsat.training.finetune import MODEL_NAME, Watcher, finetune
+from htsat.training.finetune import EXPERIMENT_NAME, MODEL_NAME, Watcher, finetune, resume
+from htsat.training.state import state_path
 
 _DESCRIPTION = """Train a model on labelled recordings: a folder with one folder per class, or a
-manifest (.tsv). RUN gets the resolved experiment.json, log.jsonl and model.safetensors."""
+manifest (.tsv). RUN gets the resolved experiment.json, log.jsonl, model.safetensors, and state.ckpt, from
+which --resume goes on after an interruption."""
 _EPILOG = "example: htsat finetune recordings/ -o runs/first --optimisation.epochs 20"
 
 
 def main(argv: list[str]) -> int:
     """Run the command."""
     set_parsing_settings(docstring_parse_attribute_docstrings=True)
-    parser = _parser()
-    args = parser.instantiate(parser.parse_args(_with_preset_file(_with_underscores(argv))))
+    parser, words = _parser(), _with_preset_files(_with_underscores(argv))
+    args = parser.parse_args(words)
+    if args.resume:
+        args = parser.parse_args([*_saved_settings(args.output), *words])
+    args = parser.instantiate(args)
     experiment = Experiment(**{field.name: args[field.name] for field in fields(Experiment)})
-    evaluation = finetune(args.data, args.output, experiment, Watcher(_report, _decoding))
+    learn = resume if args.resume else finetune
+    evaluation = learn(args.data, args.output, experiment, Watcher(_report, _decoding))
     if evaluation is not None:
         mean = evaluation.mean_average_precision
         print(f"accuracy {evaluation.accuracy:.3f}, mAP {mean:.3f} on held-out clips")
@@ -48,9 +54,12 @@ class _Parser(ArgumentParser):
 
 
 def _parser() -> ArgumentParser:
-    parser = _Parser(prog="htsat finetune", description=_DESCRIPTION, epilog=_EPILOG)
+    parser = _Parser(prog="htsat finetune", description=_DESCRIPTION, epilog=_EPILOG, allow_abbrev=False)
     parser.add_argument("data", type=Path, help="folder or manifest")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="RUN", help="folder of the run")
+    parser.add_argument(
+        "--resume", action="store_true", help="go on with the run in RUN, with its own settings"
+    )
     parser.add_argument(
         "--config", action="config", help="YAML file with settings (--print_config shows all)"
     )
@@ -59,23 +68,29 @@ def _parser() -> ArgumentParser:
     return parser
 
 
+def _saved_settings(run: Path) -> list[str]:
+    """The options that give a run the settings it was started with; others on the line are then changes."""
+    state_path(run)
+    return ["--config", str(run / EXPERIMENT_NAME)]
+
+
 def _presets() -> dict[str, str]:
     folder = resources.files("htsat") / "presets"
     names = sorted(entry.name for entry in folder.iterdir() if entry.name.endswith(".yaml"))
     return {name.removesuffix(".yaml"): str(folder / name) for name in names}
 
 
-def _with_preset_file(argv: list[str]) -> list[str]:
-    """Replace a preset's name by the file of its settings, which later options override."""
-    if "--preset" not in argv[:-1]:
-        return argv
-    place = argv.index("--preset")
-    name, presets = argv[place + 1], _presets()
+def _with_preset_files(words: list[str]) -> list[str]:
+    """Replace the names of presets by the files of their settings, which later options override."""
+    if "--preset" not in words[:-1]:
+        return words
+    place = words.index("--preset")
+    name, presets = words[place + 1], _presets()
     if name not in presets:
         raise ConfigError(
             f"no preset {name!r}{did_you_mean(name, presets)} (there are: {', '.join(presets)})"
         )
-    return [*argv[:place], "--config", presets[name], *argv[place + 2 :]]
+    return [*words[:place], "--config", presets[name], *_with_preset_files(words[place + 2 :])]
 
 
 def _with_underscores(argv: list[str]) -> list[str]:
@@ -85,7 +100,7 @@ def _with_underscores(argv: list[str]) -> list[str]:
         name, equals, value = word.partition("=")
         if name.startswith("--"):
             name = "--" + name[2:].replace("-", "_")
-        words.append(name + equals + value)
+        words += [name, value] if (name, equals) == ("--preset", "=") else [name + equals + value]
     return words
 
 

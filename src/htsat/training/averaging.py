@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Mapping
 from typing import Generic, TypeVar
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 Network = TypeVar("Network", bound=nn.Module)
 
@@ -34,3 +35,8 @@ class ExponentialAverage(Generic[Network]):
                 mean.lerp_(new, 1.0 - decay)
             else:
                 mean.copy_(new)
+
+    def restore(self, state: Mapping[str, Tensor], n_updates: int) -> None:
+        """Stand where another mean stood after so many updates."""
+        self.network.load_state_dict(state)
+        self._n_updates = n_updates

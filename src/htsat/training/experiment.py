@@ -67,6 +67,8 @@ class Experiment:
     """Fold of the manifest that is held out; without it a random `valid_share` of the recordings is."""
     valid_share: float = 0.1
     """Share of the recordings that is held out where no fold is named; 0 trains on everything."""
+    sampling: Literal["shuffled", "balanced"] = "shuffled"
+    """`shuffled` draws every clip once an epoch, `balanced` every class equally often."""
     seed: int = 0
     """Of weights, order of clips and augmentation."""
     precision: Precision = "bf16-mixed"
@@ -79,6 +81,10 @@ class Experiment:
     """Steps between two lines of the log."""
     evaluate_every: int = 1
     """Epochs between two evaluations on the held-out clips."""
+    checkpoint_every: int = 1
+    """Epochs between two checkpoints, from which a killed run can be resumed."""
+    checkpoint_every_steps: int | None = None
+    """Steps between further checkpoints within an epoch, for epochs that take hours."""
     optimisation: Optimisation = field(default_factory=Optimisation)
     augmentation: WaveformAugmentation = field(default_factory=WaveformAugmentation)
     mixup: Mixup = field(default_factory=Mixup)
@@ -87,3 +93,7 @@ class Experiment:
     def __post_init__(self) -> None:
         if not 0 <= self.valid_share < 1:
             raise ConfigError(f"valid_share must lie in [0, 1), got {self.valid_share}")
+        for name in ("log_every", "evaluate_every", "checkpoint_every", "checkpoint_every_steps"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise ConfigError(f"{name} must be positive, got {value}")

@@ -4,31 +4,42 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import math
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 import torch
 from lightning.fabric import Fabric, seed_everything
 
 import htsat
-from htsat import audio
-from htsat.checkpoints import ModelCard, default_thresholds, load_model, save_model
-from htsat.checkpoints.resolve import resolve
-from htsat.data.dataset import DecodedClips, EvaluationClips, TrainingClips, decode_clips
-from htsat.data.manifest import Clip, Manifest, read_folder, read_manifest
+from htsat.checkpoints import ModelCard, default_thresholds
+from htsat.data.dataset import EvaluationClips, TrainingClips
+from htsat.data.manifest import Manifest
+from htsat.data.sampling import BalancedClips, ClipSampler, ShuffledClips
 from htsat.errors import DataError
 from htsat.files import atomic_path
+from htsat.labels import LabelSet
 from htsat.network import HTSAT, ModelConfig
-from htsat.scores import Task
 from htsat.training.experiment import Experiment
-from htsat.training.loop import Evaluation, Log, Trainer, evaluate_clips
+from htsat.training.log import LOG_NAME, Log
+from htsat.training.loop import Trainer
+from htsat.training.origin import (
+    Fingerprint,
+    Origin,
+    refuse_other_data,
+    refuse_other_settings,
+    refuse_other_surroundings,
+)
+from htsat.training.run import MODEL_NAME, Run
+from htsat.training.split import Progress, Split, decode_split, read_data
+from htsat.training.start import start_network
+from htsat.training.state import STATE_NAME, read_state
+from htsat.training.validation import Evaluation
 
-MODEL_NAME = "model.safetensors"
-BEST_NAME = "best.safetensors"
+__all__ = ["EXPERIMENT_NAME", "MODEL_NAME", "Watcher", "finetune", "resume"]
+
+EXPERIMENT_NAME = "experiment.json"
 
 
 @dataclass(frozen=True)
@@ -36,33 +47,17 @@ class Watcher:
     """How a run tells what it does; the default keeps quiet."""
 
     event: Callable[[dict[str, object]], None] = lambda event: None
-    decoding: Callable[[Iterator[Clip]], Iterator[Clip]] = iter
-
-
-class Split(NamedTuple):
-    """Decoded clips to learn from, and those to measure with."""
-
-    train: DecodedClips
-    valid: DecodedClips | None
-
-
-def read_data(source: Path) -> Manifest:
-    """A manifest file, or a folder with one folder per class."""
-    if source.is_dir():
-        own = source / "manifest.tsv"
-        return read_manifest(own) if own.is_file() else read_folder(source, audio.SUFFIXES)
-    if not source.exists():
-        raise DataError(f"{source}: no such file or folder")
-    return read_manifest(source)
+    decoding: Progress = iter
 
 
 def finetune(
-    source: Path, run: Path, experiment: Experiment, watcher: Watcher = Watcher()
+    source: Path, folder: Path, experiment: Experiment, watcher: Watcher = Watcher()
 ) -> Evaluation | None:
     """Train a network on labelled recordings.
 
     The run's folder gets the resolved `experiment.json`, `log.jsonl`, `model.safetensors` (after the last
-    epoch) and, where clips are held out, `best.safetensors` (the epoch with the highest mAP on them).
+    epoch), where clips are held out `best.safetensors` (the epoch with the highest mAP on them), and
+    `state.ckpt`, from which `resume` goes on.
 
     Returns:
         Evaluation: of the last epoch on the held-out clips, or None where none were.
@@ -70,110 +65,115 @@ def finetune(
     Raises:
         DataError: when recordings or labels do not fit, or the run's folder is already in use.
     """
-    manifest = read_data(source)
-    _claim(run, experiment)
-    seed_everything(experiment.seed, verbose=False)
-    torch.set_flush_denormal(True)
-    network = start_network(experiment, manifest)
-    log = Log(run / "log.jsonl", watcher.event)
-    split = _decode(manifest, experiment, network.config.sample_rate, watcher)
-    log.write(event="data", **_count(split))
-    fabric = Fabric(accelerator=experiment.device, devices=1, precision=experiment.precision)
-    clips = TrainingClips(
-        split.train.recordings,
-        manifest.labels,
-        network.config.clip_samples,
-        experiment.augmentation,
-        experiment.seed,
-    )
-    trainer = Trainer(fabric, network, clips, experiment)
-    return _run(trainer, experiment, manifest, split, run, log)
+    task = _Task(source, folder, experiment, read_data(source), watcher)
+    _claim(folder, experiment)
+    _prepare_torch(experiment.seed)
+    network = start_network(experiment, task.manifest)
+    split = decode_split(task.manifest, experiment, network.config.sample_rate, watcher.decoding)
+    run = _assemble(task, network, split)
+    n_train_clips, n_valid_clips = run.origin.n_train_clips, run.origin.n_valid_clips
+    run.log.write(event="data", n_train_clips=n_train_clips, n_valid_clips=n_valid_clips, broken=split.broken)
+    run.save()
+    return run.go_on()
 
 
-def _run(
-    trainer: Trainer, experiment: Experiment, manifest: Manifest, split: Split, run: Path, log: Log
+def resume(
+    source: Path, folder: Path, experiment: Experiment, watcher: Watcher = Watcher()
 ) -> Evaluation | None:
-    card = ModelCard(
-        manifest.labels,
-        experiment.task,
-        default_thresholds(experiment.task, len(manifest.labels)),
-        _provenance(experiment, split),
-    )
-    valid = split.valid and EvaluationClips(
-        split.valid.recordings, manifest.labels, trainer.averaged.config.clip_samples
-    )
-    evaluation, best = None, -1.0
-    for epoch in range(experiment.optimisation.epochs):
-        trainer.epoch(epoch, log)
-        save_model(run / MODEL_NAME, trainer.averaged, card)
-        is_due = (epoch + 1) % experiment.evaluate_every == 0 or epoch + 1 == experiment.optimisation.epochs
-        if valid is None or not is_due:
-            continue
-        evaluation = evaluate_clips(
-            trainer.averaged, valid, experiment.task, experiment.optimisation.batch_size
-        )
-        log.write(event="evaluation", epoch=epoch, **evaluation._asdict())
-        if evaluation.mean_average_precision > best:
-            best = evaluation.mean_average_precision
-            save_model(run / BEST_NAME, trainer.averaged, card)
-    return evaluation
+    """Go on with a run that was stopped, as if it had not been; one that is finished stays as it is.
 
+    On a CPU with as many threads the results are equal to the last bit.
 
-def start_network(experiment: Experiment, manifest: Manifest) -> HTSAT:
-    """A fresh network of the experiment's size, or the one of `init_from` with a classifier that fits.
+    Args:
+        source: the recordings that the run was started on; they may have moved.
+        folder: of the run.
+        experiment: the settings that the run was started with.
+        watcher: hears how it goes on.
+
+    Returns:
+        Evaluation: as `finetune`.
 
     Raises:
-        CheckpointError: when `init_from` is not a model.
+        DataError: when there is no state to go on from, or the recordings or labels are others.
+        CheckpointError: when the state is damaged.
+        ConfigError: when a setting or the device is another.
     """
-    n_classes = len(manifest.labels)
-    if experiment.init_from is None:
-        network = HTSAT(ModelConfig.named(experiment.size, n_classes=n_classes))
-        return _expecting_prior(network, experiment.task)
-    start = load_model(resolve(experiment.init_from))
-    if start.card.labels == manifest.labels:
-        return start.network.train()
-    head = "token_semantic" if start.network.config.head == "none" else start.network.config.head
-    network = HTSAT(dataclasses.replace(start.network.config, n_classes=n_classes, head=head))
-    kept = {key: value for key, value in start.network.state_dict().items() if not key.startswith("head.")}
-    network.load_state_dict({**network.state_dict(), **kept})
-    return _expecting_prior(network, experiment.task)
+    state = read_state(folder)
+    refuse_other_settings(folder, state.origin, experiment)
+    task = _Task(source, folder, experiment, read_data(source), watcher)
+    refuse_other_data(folder, state.origin, task.manifest, source)
+    if state.is_finished:
+        watcher.event({"event": "finished before", "epochs": experiment.optimisation.epochs})
+        return state.evaluation
+    _prepare_torch(experiment.seed)
+    network = HTSAT(ModelConfig(**state.origin.network_config))
+    split = decode_split(task.manifest, experiment, network.config.sample_rate, watcher.decoding)
+    run = _assemble(task, network, split)
+    refuse_other_surroundings(folder, state.origin, run.origin)
+    run.restore(state)
+    watcher.event({"event": "resumed", "epoch": run.trainer.n_epochs})
+    return run.go_on()
 
 
-def _expecting_prior(network: HTSAT, task: Task) -> HTSAT:
-    """Let a fresh multi-label classifier expect one class of all, so that it need not first learn silence."""
-    if task == "multi_label":
-        for name, parameter in network.head.named_parameters():
-            if name.endswith("bias"):
-                torch.nn.init.constant_(parameter, -math.log(max(1, network.config.n_classes - 1)))
-    return network
+@dataclass(frozen=True)
+class _Task:
+    """What is to be learned from what, and where it is written to."""
+
+    source: Path
+    folder: Path
+    experiment: Experiment
+    manifest: Manifest
+    watcher: Watcher
 
 
-def _claim(run: Path, experiment: Experiment) -> None:
+def _prepare_torch(seed: int) -> None:
+    seed_everything(seed, verbose=False)
+    torch.set_flush_denormal(True)
+
+
+def _assemble(task: _Task, network: HTSAT, split: Split) -> Run:
+    experiment, labels = task.experiment, task.manifest.labels
+    fabric = Fabric(accelerator=experiment.device, devices=1, precision=experiment.precision)
+    clip_samples = network.config.clip_samples
+    heard, held_out = split.train.recordings, split.valid.recordings
+    clips = TrainingClips(heard, labels, clip_samples, experiment.augmentation, experiment.seed)
+    thresholds = default_thresholds(experiment.task, len(labels))
+    return Run(
+        folder=task.folder,
+        experiment=experiment,
+        origin=_origin(task, network, split, fabric.device.type),
+        trainer=Trainer(fabric, network, clips, _sampler(split, labels, experiment), experiment),
+        valid=EvaluationClips(held_out, labels, clip_samples) if held_out else None,
+        card=ModelCard(labels, experiment.task, thresholds, _provenance(experiment, split)),
+        log=Log(task.folder / LOG_NAME, task.watcher.event),
+    )
+
+
+def _origin(task: _Task, network: HTSAT, split: Split, device: str) -> Origin:
+    return Origin(
+        settings=dataclasses.asdict(task.experiment),
+        network_config=dataclasses.asdict(network.config),
+        listed=Fingerprint.of(task.manifest, task.source),
+        n_train_clips=len(split.train.recordings),
+        n_valid_clips=len(split.valid.recordings),
+        device=device,
+    )
+
+
+def _sampler(split: Split, labels: LabelSet, experiment: Experiment) -> ClipSampler:
+    recordings = split.train.recordings
+    if experiment.sampling == "balanced":
+        return BalancedClips([recording.clip.labels for recording in recordings], labels, experiment.seed)
+    return ShuffledClips(len(recordings), experiment.seed)
+
+
+def _claim(folder: Path, experiment: Experiment) -> None:
     """Take an unused folder for the run and write down what it does."""
-    if (run / "log.jsonl").exists():
-        raise DataError(f"{run}: holds a run already; choose another folder")
-    run.mkdir(parents=True, exist_ok=True)
-    with atomic_path(run / "experiment.json") as temporary:
+    if any((folder / name).exists() for name in (LOG_NAME, STATE_NAME)):
+        raise DataError(f"{folder}: holds a run already; choose another folder, or go on with --resume")
+    folder.mkdir(parents=True, exist_ok=True)
+    with atomic_path(folder / EXPERIMENT_NAME) as temporary:
         temporary.write_text(json.dumps(dataclasses.asdict(experiment), indent=2) + "\n", encoding="utf-8")
-
-
-def _decode(manifest: Manifest, experiment: Experiment, sample_rate: int, watcher: Watcher) -> Split:
-    if experiment.valid_fold is not None:
-        train, valid = manifest.split_fold(experiment.valid_fold)
-    elif experiment.valid_share > 0:
-        train, valid = manifest.split_share(experiment.valid_share, experiment.seed)
-    else:
-        return Split(decode_clips(manifest, sample_rate, watcher.decoding), None)
-    return Split(*(decode_clips(part, sample_rate, watcher.decoding) for part in (train, valid)))
-
-
-def _count(split: Split) -> dict[str, object]:
-    valid = split.valid or DecodedClips((), ())
-    return {
-        "n_train_clips": len(split.train.recordings),
-        "n_valid_clips": len(valid.recordings),
-        "broken": [clip.reason for clip in split.train.broken + valid.broken],
-    }
 
 
 def _provenance(experiment: Experiment, split: Split) -> dict[str, str]:

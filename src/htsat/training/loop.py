@@ -1,32 +1,28 @@
-"""The training loop: draw, change, hear, compare, step; then listen to the held-out clips.
+"""The training loop: draw, change, hear, compare, step.
 
 B clips, L samples, K classes.
 """
 
 from __future__ import annotations
 
-import json
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import islice
-from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader
 
-from htsat.data.dataset import EvaluationClips, Sample, TrainingClips
-from htsat.data.sampling import ShuffledClips
+from htsat.data.dataset import TrainingClips
+from htsat.data.sampling import ClipSampler
 from htsat.errors import HtsatError
-from htsat.metrics.clip_based import accuracy, mean_average_precision
 from htsat.network import HTSAT
-from htsat.scores import FloatArray, Task, probabilities
 from htsat.training.averaging import ExponentialAverage
+from htsat.training.batches import Batch, load_parts
 from htsat.training.experiment import Experiment
+from htsat.training.log import Log
 from htsat.training.losses import clip_loss
 from htsat.training.optimizer import build_optimizers
 from htsat.training.schedule import learning_rate
@@ -35,59 +31,38 @@ if TYPE_CHECKING:
     from lightning.fabric import Fabric
 
 
-class Batch(NamedTuple):
-    """Shape: `waveform` `(B, L)`, `target` `(B, K)`."""
+@dataclass(frozen=True, kw_only=True)
+class TrainerState:
+    """All that moves while a trainer learns; what is drawn next follows from the step."""
 
-    waveform: Tensor
-    target: Tensor
-
-
-def collate(samples: Sequence[Sample]) -> Batch:
-    """Join samples to a batch."""
-    waveforms = torch.from_numpy(np.stack([sample.waveform for sample in samples]))
-    return Batch(waveforms, torch.from_numpy(np.stack([sample.target for sample in samples])))
-
-
-class Evaluation(NamedTuple):
-    """Scores on held-out clips; accuracy is meant for clips of one class, mAP for any."""
-
-    loss: float
-    accuracy: float
-    mean_average_precision: float
-
-
-@dataclass
-class Log:
-    """One JSON line per event, appended to the run's `log.jsonl` and handed to whoever watches."""
-
-    path: Path
-    watch: Callable[[dict[str, object]], None]
-
-    def write(self, **event: object) -> None:
-        """Append an event and flush it."""
-        with self.path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(event) + "\n")
-        self.watch(event)
+    step: int
+    network: dict[str, Tensor]
+    average: dict[str, Tensor]
+    optimizers: list[dict[str, Any]]
+    mixing_random: Tensor
+    """Of mixup and SpecAugment."""
+    cpu_random: Tensor
+    device_random: Tensor
+    """Of stochastic depth."""
 
 
 class Trainer:
-    """A network on its way: one call of `epoch` is one pass over the training clips."""
+    """A network on its way: one call of `finish_epoch` is one pass over the training clips."""
 
-    def __init__(self, fabric: Fabric, network: HTSAT, clips: TrainingClips, experiment: Experiment) -> None:
+    def __init__(
+        self,
+        fabric: Fabric,
+        network: HTSAT,
+        clips: TrainingClips,
+        sampler: ClipSampler,
+        experiment: Experiment,
+    ) -> None:
         self._fabric = fabric
         self._experiment = experiment
         self._settings = experiment.optimisation
-        self._sampler = ShuffledClips(len(clips), experiment.seed)
+        self._sampler = sampler
         self._loader = fabric.setup_dataloaders(
-            DataLoader(
-                clips,  # type: ignore[arg-type]  # drawn by Draw, not by a bare index
-                batch_size=self._settings.batch_size // self._settings.accumulate,
-                sampler=self._sampler,
-                collate_fn=collate,
-                num_workers=experiment.n_workers,
-                drop_last=len(clips) >= self._settings.batch_size,
-            ),
-            use_distributed_sampler=False,
+            load_parts(clips, sampler, experiment), use_distributed_sampler=False
         )
         self._network, *self._optimizers = fabric.setup(network, *build_optimizers(network, self._settings))
         self._average = ExponentialAverage(network, self._settings.ema_decay)
@@ -100,21 +75,61 @@ class Trainer:
         """The running mean of the network: what is evaluated and saved."""
         return self._average.network
 
-    def epoch(self, number: int, log: Log) -> None:
-        """One pass over the training clips; a rest that fills no batch is left for another epoch."""
+    @property
+    def n_epochs(self) -> float:
+        """Epochs that are behind it, the last one maybe in part."""
+        return self._step / self._steps_per_epoch
+
+    def state(self) -> TrainerState:
+        """What `restore` needs; the tensors are those in use, not copies."""
+        return TrainerState(
+            step=self._step,
+            network=self._network.module.state_dict(),
+            average=self._average.network.state_dict(),
+            optimizers=[optimizer.state_dict() for optimizer in self._optimizers],
+            mixing_random=self._generator.get_state(),
+            cpu_random=torch.get_rng_state(),
+            device_random=_random_of(self._fabric.device).get_rng_state(),
+        )
+
+    def restore(self, state: TrainerState) -> None:
+        """Stand where another trainer of the same experiment and clips stood."""
+        self._step = state.step
+        self._network.module.load_state_dict(state.network)
+        self._average.restore(state.average, n_updates=state.step)
+        for optimizer, saved in zip(self._optimizers, state.optimizers, strict=True):
+            optimizer.load_state_dict(saved)
+        self._generator.set_state(state.mixing_random)
+        torch.set_rng_state(state.cpu_random)
+        _random_of(self._fabric.device).set_rng_state(state.device_random)
+
+    def finish_epoch(self, log: Log, checkpoint: Callable[[], None]) -> None:
+        """Learn to the end of the epoch; a rest of clips that fills no batch is left for another epoch.
+
+        `checkpoint` is called within the epoch as often as the experiment wants it.
+        """
         self._network.train()
-        self._sampler.epoch = number
+        self._sampler.epoch, n_steps_done = divmod(self._step, self._steps_per_epoch)
+        self._sampler.n_drawn = n_steps_done * self._settings.batch_size
         losses: list[Tensor] = []
         began = time.monotonic()
         parts: Iterator[Batch] = iter(self._loader)  # type: ignore[arg-type]  # Fabric wraps the loader
-        for step in range(1, self._steps_per_epoch + 1):
+        for step in range(n_steps_done + 1, self._steps_per_epoch + 1):
             losses += [self._learn(part) for part in islice(parts, self._settings.accumulate)]
             self._move()
-            if self._step % self._experiment.log_every == 0 or step == self._steps_per_epoch:
-                self._write(log, number, step / self._steps_per_epoch, losses, time.monotonic() - began)
+            is_last = step == self._steps_per_epoch
+            is_kept = self._is_each(self._experiment.checkpoint_every_steps) and not is_last
+            # Nothing is left to be logged when a checkpoint is written.
+            if is_last or is_kept or self._is_each(self._experiment.log_every):
+                self._write(log, losses, time.monotonic() - began)
                 losses, began = [], time.monotonic()
+            if is_kept:
+                checkpoint()
 
-    def _write(self, log: Log, epoch: int, share: float, losses: list[Tensor], elapsed_s: float) -> None:
+    def _is_each(self, n_steps: int | None) -> bool:
+        return n_steps is not None and self._step % n_steps == 0
+
+    def _write(self, log: Log, losses: list[Tensor], elapsed_s: float) -> None:
         mean = torch.stack(losses).mean().item()
         if not math.isfinite(mean):
             raise HtsatError(
@@ -124,7 +139,7 @@ class Trainer:
         log.write(
             event="step",
             step=self._step,
-            epoch=round(epoch + share, 3),
+            epoch=round(self.n_epochs, 3),
             loss=mean,
             learning_rate=self._learning_rate(),
             clips_per_s=round(n_clips / elapsed_s, 1),
@@ -163,22 +178,6 @@ class Trainer:
         )
 
 
-def score_clips(network: HTSAT, clips: EvaluationClips, batch_size: int) -> tuple[FloatArray, FloatArray]:
-    """Clip logits and targets of all clips, in float32. Shape: both `(N, K)`."""
-    device = next(network.parameters()).device
-    logits, targets = [], []
-    with torch.inference_mode():
-        for start in range(0, len(clips), batch_size):
-            stop = min(start + batch_size, len(clips))
-            batch = collate([clips[index] for index in range(start, stop)])
-            logits.append(network(batch.waveform.to(device)).clip_logits.cpu().numpy())
-            targets.append(batch.target.numpy())
-    return np.concatenate(logits), np.concatenate(targets)
-
-
-def evaluate_clips(network: HTSAT, clips: EvaluationClips, task: Task, batch_size: int) -> Evaluation:
-    """Loss without smoothing, accuracy and mAP of a network on held-out clips."""
-    logits, targets = score_clips(network, clips, batch_size)
-    loss = clip_loss(torch.from_numpy(logits), torch.from_numpy(targets), task, label_smoothing=0.0)
-    scores = probabilities(logits, task)
-    return Evaluation(loss.item(), accuracy(scores, targets), mean_average_precision(scores, targets))
+def _random_of(device: torch.device) -> Any:
+    """The module that holds a device's own generator."""
+    return torch if device.type == "cpu" else torch.get_device_module(device)

@@ -1,0 +1,85 @@
+"""What a run must remember to go on as if it had never stopped: one file, `state.ckpt`."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from htsat.errors import CheckpointError, DataError
+from htsat.files import atomic_path
+from htsat.training.loop import TrainerState
+from htsat.training.origin import Fingerprint, Origin
+from htsat.training.validation import Evaluation
+
+STATE_NAME = "state.ckpt"
+FORMAT_VERSION = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunState:
+    """A run between two steps."""
+
+    origin: Origin
+    trainer: TrainerState
+    best_mean_average_precision: float
+    evaluation: Evaluation | None
+    """The last one."""
+    log_bytes: int
+    is_finished: bool
+
+
+def write_state(run: Path, state: RunState) -> None:
+    """Write the state of a run, whole or not at all."""
+    content = {
+        "format_version": FORMAT_VERSION,
+        **vars(state),
+        "origin": dataclasses.asdict(state.origin),
+        "trainer": vars(state.trainer),
+        "evaluation": state.evaluation and tuple(state.evaluation),
+    }
+    with atomic_path(run / STATE_NAME) as temporary:
+        torch.save(content, temporary)
+
+
+def read_state(run: Path) -> RunState:
+    """Read the state of a run; nothing in the file is executed.
+
+    Raises:
+        DataError: when there is none.
+        CheckpointError: when it is damaged, or of another version.
+    """
+    path = state_path(run)
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # a damaged file can make the reader raise anything
+        reason = str(error).strip().partition("\n")[0]
+        raise CheckpointError(f"{path}: not the state of a run that can be read ({reason:.80})") from None
+    version = content.pop("format_version", None) if isinstance(content, dict) else None
+    if version != FORMAT_VERSION:
+        raise CheckpointError(f"{path}: expected format version {FORMAT_VERSION}, got {version!r}")
+    return _decode(content)
+
+
+def state_path(run: Path) -> Path:
+    """Where a run's state lies.
+
+    Raises:
+        DataError: when there is none.
+    """
+    path = run / STATE_NAME
+    if not path.is_file():
+        raise DataError(f"{run}: no run to resume (there is no {STATE_NAME}); start it without --resume")
+    return path
+
+
+def _decode(content: dict[str, Any]) -> RunState:
+    origin, evaluation = content["origin"], content["evaluation"]
+    origin["listed"] = Fingerprint(**origin["listed"])
+    content["origin"] = Origin(**origin)
+    content["trainer"] = TrainerState(**content["trainer"])
+    content["evaluation"] = None if evaluation is None else Evaluation(*evaluation)
+    return RunState(**content)

@@ -1,0 +1,322 @@
+"""A run that was stopped and resumed is the run that was never stopped, to the last bit."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import random
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import torch
+
+from htsat.checkpoints import load_model
+from htsat.errors import CheckpointError, ConfigError, DataError
+from htsat.network import ModelConfig
+from htsat.training.experiment import Experiment, Optimisation
+from htsat.training.finetune import Watcher, finetune, resume
+from htsat.training.state import STATE_NAME, read_state
+
+pytestmark = pytest.mark.usefixtures("small_network")
+
+
+@pytest.fixture
+def small_config(small_config: ModelConfig) -> ModelConfig:
+    """With stochastic depth, which draws from torch's global generator."""
+    return dataclasses.replace(small_config, drop_path=0.4)
+
+
+@pytest.fixture(params=["adamw", "muon"])
+def settings(request: pytest.FixtureRequest, experiment: Callable[..., Experiment]) -> Experiment:
+    """Four epochs of two steps, each heard in two parts; mixup and SpecAugment are on."""
+    optimisation = Optimisation(
+        epochs=4,
+        batch_size=8,
+        accumulate=2,
+        learning_rate=5e-3,
+        warmup_clips=16,
+        ema_decay=0.8,
+        optimizer=request.param,
+    )
+    return experiment(optimisation=optimisation)
+
+
+class StoppedError(Exception):
+    """What a test stops a run with."""
+
+
+def stop_after(n_events: int) -> Watcher:
+    """A watcher that ends the run right after its n-th event."""
+    seen: list[object] = []
+
+    def event(event: dict[str, object]) -> None:
+        seen.append(event)
+        if len(seen) == n_events:
+            raise StoppedError
+
+    return Watcher(event)
+
+
+def flat(value: object, name: str = "") -> Iterator[tuple[str, object]]:
+    """All leaves of a state with their places; tensors as their bytes."""
+    if dataclasses.is_dataclass(value):
+        value = vars(value)
+    if isinstance(value, dict):
+        value = list(value.items())
+    if isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from flat(item, f"{name}.{index}")
+    elif isinstance(value, tuple) and len(value) == 2:
+        yield from flat(value[1], f"{name}.{value[0]}")
+    else:
+        yield name, value.numpy().tobytes() if isinstance(value, torch.Tensor) else value
+
+
+def remembered(run: Path) -> dict[str, object]:
+    """All that a run leaves behind, apart from times."""
+    state = dataclasses.replace(read_state(run), log_bytes=0)
+    lines = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
+    log = [{name: value for name, value in line.items() if name != "clips_per_s"} for line in lines]
+    models = {name: (run / name).read_bytes() for name in ("model.safetensors", "best.safetensors")}
+    return {"log": log, **models, **dict(flat(state))}
+
+
+def assert_same(run: Path, other: Path) -> None:
+    left, right = remembered(run), remembered(other)
+    assert [name for name in {**left, **right} if left.get(name) != right.get(name)] == []
+
+
+def test_what_is_compared_holds_all_that_moves(recordings, tmp_path, experiment):
+    finetune(recordings, tmp_path / "run", experiment())
+    names = " ".join(remembered(tmp_path / "run"))
+    for part in ("network", "average", "momentum_buffer", "exp_avg_sq", "mixing_random", "cpu_random"):
+        assert part in names
+
+
+def test_a_stopped_run_goes_on_as_if_it_had_not_been(recordings, tmp_path, settings):
+    whole = finetune(recordings, tmp_path / "whole", settings)
+    # After one line on the data, an epoch logs two steps and an evaluation. These stops are in the first
+    # epoch, after the first step of an epoch, between an epoch's model and its checkpoint, and at the end.
+    for n_events in (2, 5, 7, 12):
+        run = tmp_path / f"stopped-{n_events}"
+        with pytest.raises(StoppedError):
+            finetune(recordings, run, settings, stop_after(n_events))
+        assert resume(recordings, run, settings) == whole
+        assert_same(run, tmp_path / "whole")
+
+
+def test_a_run_goes_on_from_within_an_epoch(recordings, tmp_path, settings):
+    settings = dataclasses.replace(
+        settings, checkpoint_every_steps=1, checkpoint_every=3, log_every=2, sampling="balanced"
+    )
+    finetune(recordings, tmp_path / "whole", settings)
+    run, n_epochs = tmp_path / "stopped", []
+    with pytest.raises(StoppedError):
+        finetune(recordings, run, settings, stop_after(3))
+    for n_events in (5, 5, 5):
+        n_epochs.append(read_state(run).trainer.step / 2)
+        with pytest.raises(StoppedError):
+            resume(recordings, run, settings, stop_after(n_events))
+    resume(recordings, run, settings)
+    assert n_epochs == [0.5, 1.5, 2.5]
+    assert_same(run, tmp_path / "whole")
+
+
+@pytest.mark.parametrize("settings", ["muon"], indirect=True)
+def test_checkpoints_do_not_change_a_run(recordings, tmp_path, settings):
+    finetune(recordings, tmp_path / "often", dataclasses.replace(settings, checkpoint_every_steps=1))
+    finetune(recordings, tmp_path / "seldom", dataclasses.replace(settings, checkpoint_every=4))
+    often, seldom = (
+        load_model(tmp_path / run / "model.safetensors").network.state_dict() for run in ("often", "seldom")
+    )
+    assert all(torch.equal(often[key], seldom[key]) for key in seldom)
+
+
+def started(recordings: Path, run: Path, settings: Experiment, prelude: str = "") -> subprocess.Popen[bytes]:
+    """The same run in a process of its own, which can be killed."""
+    script = f"""
+import os
+from pathlib import Path
+import torch
+from htsat.data.augment import WaveformAugmentation
+from htsat.network import ModelConfig
+from htsat.training.experiment import Experiment, Optimisation
+from htsat.training.finetune import finetune
+from htsat.training.mixing import Mixup, SpecAugment
+torch.set_num_threads({torch.get_num_threads()})
+config = {ModelConfig.named("small", n_classes=2)!r}
+ModelConfig.named = lambda name, n_classes: config
+{prelude}
+finetune(Path({str(recordings)!r}), Path({str(run)!r}), {settings!r})
+"""
+    return subprocess.Popen([sys.executable, "-c", script])
+
+
+@pytest.mark.parametrize("settings", ["adamw"], indirect=True)
+def test_a_run_killed_at_any_moment_goes_on(recordings, tmp_path, settings):
+    settings = dataclasses.replace(settings, checkpoint_every_steps=1)
+    run, log = tmp_path / "killed", tmp_path / "killed" / "log.jsonl"
+    n_lines, wait_s = random.randint(2, 9), random.uniform(0.0, 0.05)
+    with started(recordings, run, settings) as process:
+        while not log.exists() or len(log.read_bytes().splitlines()) < n_lines:
+            assert process.poll() is None
+            time.sleep(0.001)
+        time.sleep(wait_s)
+        process.kill()
+    finetune(recordings, tmp_path / "whole", settings)
+    resume(recordings, run, settings)
+    assert_same(run, tmp_path / "whole")
+
+
+KILLED_WHILE_WRITING = """
+save, n_left = torch.save, 3
+def save_in_part(content, path):
+    global n_left
+    n_left -= 1
+    save(content, path)
+    if n_left == 0:
+        os.truncate(path, path.stat().st_size // 2)
+        os.kill(os.getpid(), 9)
+torch.save = save_in_part
+"""
+
+
+@pytest.mark.parametrize("settings", ["muon"], indirect=True)
+def test_a_run_killed_while_it_writes_a_checkpoint_has_the_one_before(recordings, tmp_path, settings):
+    run = tmp_path / "killed"
+    with started(recordings, run, settings, KILLED_WHILE_WRITING) as process:
+        assert process.wait() != 0
+    assert read_state(run).trainer.step == 2
+    assert [path.name for path in run.glob(".state.ckpt.*")] != []
+    finetune(recordings, tmp_path / "whole", settings)
+    resume(recordings, run, settings)
+    assert [path.name for path in run.glob(".*")] == []
+    assert_same(run, tmp_path / "whole")
+
+
+@pytest.mark.parametrize("settings", ["muon"], indirect=True)
+def test_a_full_disk_leaves_the_checkpoint_before(recordings, tmp_path, settings, monkeypatch):
+    def fail(content: object, path: Path) -> None:
+        path.write_bytes(b"half of it")
+        raise OSError("No space left on device")
+
+    run = tmp_path / "run"
+    with pytest.raises(StoppedError):
+        finetune(recordings, run, settings, stop_after(5))
+    before = (run / STATE_NAME).read_bytes()
+    with monkeypatch.context() as patch:
+        patch.setattr(torch, "save", fail)
+        with pytest.raises(OSError, match="No space left"):
+            resume(recordings, run, settings)
+    assert (run / STATE_NAME).read_bytes() == before
+    assert list(run.glob(".*")) == []
+
+
+def test_a_finished_run_stays_as_it_is_and_says_so(recordings, tmp_path, experiment):
+    run, events = tmp_path / "run", []
+    evaluation = finetune(recordings, run, experiment())
+    before = {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in run.iterdir()}
+    assert resume(recordings, run, experiment(), Watcher(events.append)) == evaluation
+    assert events == [{"event": "finished before", "epochs": 6}]
+    assert {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in run.iterdir()} == before
+
+
+@pytest.mark.parametrize("settings", ["adamw"], indirect=True)
+def test_the_start_is_not_needed_again(recordings, tmp_path, settings):
+    start = tmp_path / "start" / "model.safetensors"
+    finetune(recordings, start.parent, settings)
+    settings = dataclasses.replace(settings, init_from=str(start), seed=1)
+    finetune(recordings, tmp_path / "whole", settings)
+    with pytest.raises(StoppedError):
+        finetune(recordings, tmp_path / "stopped", settings, stop_after(5))
+    start.unlink()
+    resume(recordings, tmp_path / "stopped", settings)
+    assert_same(tmp_path / "stopped", tmp_path / "whole")
+
+
+@pytest.fixture
+def stopped(recordings, tmp_path, experiment):
+    """A run with the settings `experiment()`, stopped in its second epoch."""
+    with pytest.raises(StoppedError):
+        finetune(recordings, tmp_path / "stopped", experiment(), stop_after(6))
+    return tmp_path / "stopped"
+
+
+def test_the_recordings_may_have_moved(recordings, stopped, tmp_path, experiment):
+    recordings.rename(tmp_path / "elsewhere")
+    assert resume(tmp_path / "elsewhere", stopped, experiment()).accuracy == 1.0
+
+
+def test_nothing_to_resume(recordings, tmp_path, experiment):
+    message = re.escape(f"{tmp_path}: no run to resume (there is no state.ckpt); start it without --resume")
+    with pytest.raises(DataError, match=message):
+        resume(recordings, tmp_path, experiment())
+
+
+def test_other_settings_are_refused(recordings, stopped, experiment):
+    with pytest.raises(ConfigError, match=r"keeps its settings; it was started with seed 0, now 1$"):
+        resume(recordings, stopped, experiment(seed=1))
+    other = experiment(optimisation=Optimisation(epochs=9, batch_size=8))
+    with pytest.raises(ConfigError, match=r"started with optimisation.epochs 6, now 9, .* and \d more$"):
+        resume(recordings, stopped, other)
+
+
+def test_other_recordings_are_refused(recordings, stopped, experiment):
+    new = recordings / "low" / "12-low.wav"
+    new.write_bytes((recordings / "low" / "3-low.wav").read_bytes())
+    with pytest.raises(DataError, match=r"not the data that .* was started on \(24 clips then, 25 now\)"):
+        resume(recordings, stopped, experiment())
+    (recordings / "low" / "3-low.wav").unlink()
+    with pytest.raises(DataError, match="files, labels or folds differ among the 24 clips"):
+        resume(recordings, stopped, experiment())
+
+
+def test_recordings_that_cannot_be_read_any_more_are_noticed(recordings, stopped, experiment):
+    broken = recordings / "low" / "3-low.wav"
+    broken.write_bytes(bytes(broken.stat().st_size))
+    with pytest.raises(DataError, match="was started with 24 clips that could be decoded; now 23 can"):
+        resume(recordings, stopped, experiment())
+
+
+def rewrite(run: Path, **changes: object) -> None:
+    content = torch.load(run / STATE_NAME, weights_only=True)
+    for name, value in changes.items():
+        (content if name in content else content["origin"])[name] = value
+    torch.save(content, run / STATE_NAME)
+
+
+def test_another_device_is_refused(recordings, stopped, experiment):
+    rewrite(stopped, device="cuda")
+    with pytest.raises(ConfigError, match="was started on device 'cuda', got 'cpu'"):
+        resume(recordings, stopped, experiment())
+
+
+def test_a_state_of_another_version_is_refused(recordings, stopped, experiment):
+    rewrite(stopped, format_version=2)
+    with pytest.raises(CheckpointError, match=r"state.ckpt: expected format version 1, got 2"):
+        resume(recordings, stopped, experiment())
+
+
+def test_a_damaged_state_is_refused(recordings, stopped, experiment):
+    state = stopped / STATE_NAME
+    os.truncate(state, state.stat().st_size // 2)
+    with pytest.raises(CheckpointError, match=r"state.ckpt: not the state of a run that can be read \("):
+        resume(recordings, stopped, experiment())
+
+
+def test_a_state_that_carries_code_is_refused(recordings, stopped, experiment):
+    torch.save({"format_version": 1, "origin": Path()}, stopped / STATE_NAME)
+    with pytest.raises(CheckpointError, match=r"state.ckpt: not the state of a run that can be read \("):
+        resume(recordings, stopped, experiment())
+
+
+def test_a_log_of_another_run_is_refused(recordings, stopped, experiment):
+    (stopped / "log.jsonl").write_text("")
+    with pytest.raises(DataError, match=r"log.jsonl: had \d+ bytes at the checkpoint, now 0"):
+        resume(recordings, stopped, experiment())
