@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from htsat.errors import HtsatError
     from htsat.labels import LabelSet
     from htsat.loading import LoadedModel, load
-    from htsat.recognition.events import EventRules
+    from htsat.recognition.events import EventRules, find_events
     from htsat.recognition.recognizer import Recognizer
     from htsat.scores import ClipScores, FrameGrid, FrameScores, SoundEvent, Tag
 
@@ -29,6 +29,7 @@ _HOMES = {
     "Recognizer": "htsat.recognition.recognizer",
     "SoundEvent": "htsat.scores",
     "Tag": "htsat.scores",
+    "find_events": "htsat.recognition.events",
     "load": "htsat.loading",
 }
 
@@ -44,6 +45,7 @@ __all__ = [
     "SoundEvent",
     "Tag",
     "__version__",
+    "find_events",
     "load",
 ]
 

@@ -146,8 +146,26 @@ def test_a_flac_stream_of_unknown_length_is_read_to_its_end(tmp_path: Path, tone
         assert sum(len(block) for block in stream.blocks()) == 24_000
 
 
-@pytest.mark.parametrize("suffix", [".wav", ".flac", ".ogg", ".mp3", ".aiff"])
-def test_what_is_left_of_a_cut_file_is_kept(tmp_path: Path, noise: Noise, suffix: str) -> None:
+@pytest.mark.parametrize("suffix", [".wav", ".flac"])
+def test_a_cut_file_whose_header_says_so_is_refused(tmp_path: Path, noise: Noise, suffix: str) -> None:
+    path = tmp_path / f"cut{suffix}"
+    soundfile.write(path, noise(160_000), RATE)
+    with pytest.raises(AudioError, match=rf"cut\{suffix}: is cut off: \d\.\d\d s of 5\.00 s can be decoded"):
+        load_audio(cut_off(path, 0.6), RATE)
+
+
+def test_a_wav_whose_recorder_was_switched_off_is_kept(tmp_path: Path, noise: Noise) -> None:
+    path = tmp_path / "unfinished.wav"
+    soundfile.write(path, noise(16_000), RATE)
+    data = bytearray(path.read_bytes())
+    size_of_data = data.index(b"data") + 4
+    data[size_of_data : size_of_data + 4] = b"\xff\xff\xff\xff"
+    path.write_bytes(data)
+    assert len(load_audio(path, RATE)) == 16_000
+
+
+@pytest.mark.parametrize("suffix", [".ogg", ".mp3", ".aiff"])
+def test_what_is_left_of_another_cut_file_is_kept(tmp_path: Path, noise: Noise, suffix: str) -> None:
     path = tmp_path / f"cut{suffix}"
     soundfile.write(path, noise(160_000), RATE)
     assert len(load_audio(cut_off(path, 0.6), RATE)) == pytest.approx(0.6 * 160_000, rel=0.15)
@@ -283,8 +301,8 @@ def test_without_pyav_other_files_are_read(tmp_path: Path, tone: Tone) -> None:
 
 @pytest.mark.usefixtures("without_av")
 def test_without_pyav_a_cut_file_is_kept_to_its_last_block(tmp_path: Path, noise: Noise) -> None:
-    soundfile.write(tmp_path / "cut.flac", noise(160_000), RATE)
-    n_samples = len(load_audio(cut_off(tmp_path / "cut.flac", 0.6), RATE))
+    soundfile.write(tmp_path / "cut.aiff", noise(160_000), RATE)
+    n_samples = len(load_audio(cut_off(tmp_path / "cut.aiff", 0.6), RATE))
     assert n_samples == pytest.approx(0.6 * 160_000, abs=8192)
 
 

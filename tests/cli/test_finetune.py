@@ -178,7 +178,7 @@ def test_there_must_be_something_to_resume(finetune, run, capsys):
 
 def test_a_folder_with_a_run_is_left_alone(finetune, run, capsys):
     run.mkdir(parents=True)
-    (run / "log.jsonl").write_text("")
+    (run / "state.ckpt").write_text("")
     assert finetune() == 1
     assert capsys.readouterr().err == (
         f"htsat: {run}: holds a run already; choose another folder, or go on with --resume\n"

@@ -81,11 +81,33 @@ def test_without_held_out_clips_there_is_nothing_to_report(recordings, tmp_path,
     assert not (tmp_path / "run" / "best.safetensors").exists()
 
 
-def test_a_folder_that_holds_a_run_is_not_overwritten(recordings, tmp_path, experiment):
+@pytest.mark.parametrize("name", ["state.ckpt", "model.safetensors"])
+def test_a_folder_that_holds_a_run_is_not_overwritten(recordings, tmp_path, experiment, name):
     (tmp_path / "run").mkdir()
-    (tmp_path / "run" / "log.jsonl").write_text("")
+    (tmp_path / "run" / name).write_text("")
     with pytest.raises(DataError, match="holds a run already; choose another folder, or go on with --resume"):
         finetune(recordings, tmp_path / "run", experiment())
+
+
+def test_a_run_that_was_stopped_before_its_first_state_is_begun_again(recordings, tmp_path, experiment):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "log.jsonl").write_text("left over\n")
+    finetune(recordings, tmp_path / "run", experiment())
+    assert "left over" not in (tmp_path / "run" / "log.jsonl").read_text()
+
+
+@pytest.mark.parametrize("changes", [{"device": "cuda"}, {"size": "nono"}, {"valid_fold": 9}])
+def test_what_cannot_be_done_is_refused_before_the_folder_is_taken(
+    recordings, tmp_path, experiment, changes, monkeypatch
+):
+    monkeypatch.undo()  # the sizes have their real names
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 0)
+    with pytest.raises(
+        HtsatError, match=r"device 'cuda' is not available|no network size 'nono'|no clip has fold"
+    ):
+        finetune(recordings, tmp_path / "run", experiment(**changes))
+    assert not (tmp_path / "run").exists()
 
 
 def test_missing_data_is_named(tmp_path):

@@ -67,13 +67,9 @@ def flat(value: object, name: str = "") -> Iterator[tuple[str, object]]:
     """All leaves of a state with their places; tensors as their bytes."""
     if dataclasses.is_dataclass(value):
         value = vars(value)
-    if isinstance(value, dict):
-        value = list(value.items())
-    if isinstance(value, list):
-        for index, item in enumerate(value):
-            yield from flat(item, f"{name}.{index}")
-    elif isinstance(value, tuple) and len(value) == 2:
-        yield from flat(value[1], f"{name}.{value[0]}")
+    if isinstance(value, dict | list):
+        for key, item in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from flat(item, f"{name}.{key}")
     else:
         yield name, value.numpy().tobytes() if isinstance(value, torch.Tensor) else value
 

@@ -31,7 +31,7 @@ SUFFIXES = frozenset((_LIBSNDFILE_SUFFIXES + _FFMPEG_SUFFIXES).split())
 def decode(path: Path, resources: ExitStack) -> DecodedAudio:
     """Open a file with the first decoder that gets samples out of it; `resources` closes it.
 
-    What comes before damage is kept, as in a file that was cut off.
+    What comes before damage is kept, except where the header tells how much is missing (FLAC, WAV).
 
     Raises:
         AudioError: with the reason, without the name of the file.

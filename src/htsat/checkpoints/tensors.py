@@ -46,7 +46,10 @@ def _opened(path: Path) -> Iterator[Any]:
         with safe_open(path, framework="pt") as file:
             yield file
     except SafetensorError as error:
-        raise CheckpointError(f"not a whole safetensors file: {error}") from None
+        hint = (
+            "" if path.suffix == ".safetensors" else "; a foreign checkpoint must go through `htsat convert`"
+        )
+        raise CheckpointError(f"not a whole safetensors file: {error}{hint}") from None
     except FileNotFoundError:
         raise CheckpointError("no such file") from None
     except OSError as error:

@@ -101,7 +101,9 @@ def read_manifest(path: Path) -> Manifest:
             reader = csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
             _check_columns(path, reader.fieldnames or [])
             clips = tuple(_clip(row, path, reader.line_num) for row in reader)
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise DataError(f"{path}: {error.strerror}") from None
+    except UnicodeDecodeError as error:
         raise DataError(f"{path}: cannot be read as a manifest ({error})") from None
     return Manifest(clips, _label_order(path.parent, clips))
 

@@ -17,7 +17,7 @@ from htsat.checkpoints import ModelCard, default_thresholds
 from htsat.data.dataset import EvaluationClips, TrainingClips
 from htsat.data.manifest import Manifest
 from htsat.data.sampling import BalancedClips, ClipSampler, ShuffledClips
-from htsat.errors import DataError
+from htsat.errors import ConfigError, DataError
 from htsat.files import atomic_path
 from htsat.labels import LabelSet
 from htsat.network import HTSAT, ModelConfig
@@ -66,11 +66,12 @@ def finetune(
         DataError: when recordings or labels do not fit, or the run's folder is already in use.
     """
     task = _Task(source, folder, experiment, read_data(source), watcher)
-    _claim(folder, experiment)
-    _prepare_torch(experiment.seed)
+    _refuse_used(folder)
+    fabric = _fabric(experiment)
     network = start_network(experiment, task.manifest)
     split = decode_split(task.manifest, experiment, network.config.sample_rate, watcher.decoding)
-    run = _assemble(task, network, split)
+    _claim(folder, experiment)
+    run = _assemble(task, fabric, network, split)
     n_train_clips, n_valid_clips = run.origin.n_train_clips, run.origin.n_valid_clips
     run.log.write(event="data", n_train_clips=n_train_clips, n_valid_clips=n_valid_clips, broken=split.broken)
     run.save()
@@ -105,10 +106,10 @@ def resume(
     if state.is_finished:
         watcher.event({"event": "finished before", "epochs": experiment.optimisation.epochs})
         return state.evaluation
-    _prepare_torch(experiment.seed)
+    fabric = _fabric(experiment)
     network = HTSAT(ModelConfig(**state.origin.network_config))
     split = decode_split(task.manifest, experiment, network.config.sample_rate, watcher.decoding)
-    run = _assemble(task, network, split)
+    run = _assemble(task, fabric, network, split)
     refuse_other_surroundings(folder, state.origin, run.origin)
     run.restore(state)
     watcher.event({"event": "resumed", "epoch": run.trainer.n_epochs})
@@ -126,14 +127,19 @@ class _Task:
     watcher: Watcher
 
 
-def _prepare_torch(seed: int) -> None:
-    seed_everything(seed, verbose=False)
+def _fabric(experiment: Experiment) -> Fabric:
+    """The device, with all random numbers seeded."""
+    try:
+        fabric = Fabric(accelerator=experiment.device, devices=1, precision=experiment.precision)
+    except RuntimeError as error:
+        raise ConfigError(f"device {experiment.device!r} is not available on this machine") from error
+    seed_everything(experiment.seed, verbose=False)
     torch.set_flush_denormal(True)
+    return fabric
 
 
-def _assemble(task: _Task, network: HTSAT, split: Split) -> Run:
+def _assemble(task: _Task, fabric: Fabric, network: HTSAT, split: Split) -> Run:
     experiment, labels = task.experiment, task.manifest.labels
-    fabric = Fabric(accelerator=experiment.device, devices=1, precision=experiment.precision)
     clip_samples = network.config.clip_samples
     heard, held_out = split.train.recordings, split.valid.recordings
     clips = TrainingClips(heard, labels, clip_samples, experiment.augmentation, experiment.seed)
@@ -167,10 +173,15 @@ def _sampler(split: Split, labels: LabelSet, experiment: Experiment) -> ClipSamp
     return ShuffledClips(len(recordings), experiment.seed)
 
 
-def _claim(folder: Path, experiment: Experiment) -> None:
-    """Take an unused folder for the run and write down what it does."""
-    if any((folder / name).exists() for name in (LOG_NAME, STATE_NAME)):
+def _refuse_used(folder: Path) -> None:
+    """A run that was stopped before its first state has nothing to lose: its folder can be used again."""
+    if any((folder / name).exists() for name in (MODEL_NAME, STATE_NAME)):
         raise DataError(f"{folder}: holds a run already; choose another folder, or go on with --resume")
+
+
+def _claim(folder: Path, experiment: Experiment) -> None:
+    """Take a folder for the run and write down what it does."""
+    (folder / LOG_NAME).unlink(missing_ok=True)
     folder.mkdir(parents=True, exist_ok=True)
     with atomic_path(folder / EXPERIMENT_NAME) as temporary:
         temporary.write_text(json.dumps(dataclasses.asdict(experiment), indent=2) + "\n", encoding="utf-8")
