@@ -129,8 +129,8 @@ def test_broken_recordings_are_named_and_counted(
     ("arguments", "exit_code", "message"),
     [
         ([], 2, "the following arguments are required: --data"),
-        (["--data", "{folder}/gone.tsv"], 1, "gone.tsv: cannot be read as a manifest"),
-        (["--data", "{folder}/deep"], 1, "manifest.tsv: cannot be read as a manifest"),
+        (["--data", "{folder}/gone.tsv"], 1, "gone.tsv: No such file or directory"),
+        (["--data", "{folder}/deep"], 1, "manifest.tsv: No such file or directory"),
         (
             ["--data", "{manifest}", "--tta", "0"],
             2,

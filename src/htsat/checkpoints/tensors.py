@@ -46,9 +46,8 @@ def _opened(path: Path) -> Iterator[Any]:
         with safe_open(path, framework="pt") as file:
             yield file
     except SafetensorError as error:
-        hint = (
-            "" if path.suffix == ".safetensors" else "; a foreign checkpoint must go through `htsat convert`"
-        )
+        is_foreign = path.suffix != ".safetensors"
+        hint = "; a foreign checkpoint must go through `htsat convert`" if is_foreign else ""
         raise CheckpointError(f"not a whole safetensors file: {error}{hint}") from None
     except FileNotFoundError:
         raise CheckpointError("no such file") from None
