@@ -1,4 +1,4 @@
-"""What several tests share: the outputs of the official network and the weights and sounds they belong to."""
+"""What several tests share: outputs, weights and sounds of the official network, and sizes of small ones."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ import pytest
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+
+from htsat.network import ModelConfig
 
 GOLDEN = Path(__file__).parent / "golden"
 SAMPLE_RATE = 32_000
@@ -86,3 +88,44 @@ def _draw(key: str, shape: tuple[int, ...]) -> NDArray[np.float64]:
     if key.endswith("relative_position_bias_table"):
         return 0.5 * normal
     return normal / np.sqrt(np.prod(shape[1:]))
+
+
+@pytest.fixture(scope="session")
+def one_second_config() -> ModelConfig:
+    """Three classes, clips of 1 s at 8 kHz in frames of 31.25 ms, four folds."""
+    return ModelConfig(
+        n_classes=3,
+        sample_rate=8_000,
+        clip_s=1.0,
+        n_fft=256,
+        hop_length=80,
+        n_mels=16,
+        max_hz=4_000.0,
+        fold_frames=32,
+        patch=2,
+        window=4,
+        dim=8,
+        depths=(2, 2),
+        n_heads=(2, 4),
+    )
+
+
+@pytest.fixture(scope="session")
+def half_second_config() -> ModelConfig:
+    """Two classes, clips of half a second at 8 kHz, one fold, one block in each of two stages."""
+    return ModelConfig(
+        n_classes=2,
+        sample_rate=8_000,
+        clip_s=0.5,
+        n_fft=256,
+        hop_length=80,
+        n_mels=16,
+        max_hz=4_000.0,
+        n_folds=1,
+        fold_frames=64,
+        window=4,
+        dim=16,
+        depths=(1, 1),
+        n_heads=(2, 4),
+        drop_path=0.0,
+    )

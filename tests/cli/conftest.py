@@ -20,26 +20,11 @@ LABELS = ("Dog", "Male speech, man speaking", "Siren")
 
 
 @pytest.fixture(scope="session")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def model(tmp_path_factory: pytest.TempPathFactory, one_second_config: ModelConfig) -> Path:
     """Random weights, clips of 1 s in frames of 31.25 ms."""
-    config = ModelConfig(
-        n_classes=len(LABELS),
-        sample_rate=SAMPLE_RATE,
-        clip_s=1.0,
-        n_fft=256,
-        hop_length=80,
-        n_mels=16,
-        max_hz=4_000.0,
-        fold_frames=32,
-        patch=2,
-        window=4,
-        dim=8,
-        depths=(2, 2),
-        n_heads=(2, 4),
-    )
     torch.manual_seed(0)
     path = tmp_path_factory.mktemp("model") / "small.safetensors"
-    save_model(path, HTSAT(config), ModelCard(LabelSet(LABELS), "multi_label", (0.5, 0.5, 0.5)))
+    save_model(path, HTSAT(one_second_config), ModelCard(LabelSet(LABELS), "multi_label", (0.5, 0.5, 0.5)))
     return path
 
 

@@ -16,21 +16,6 @@ from htsat.cli.main import main
 from htsat.network import ModelConfig
 
 SAMPLE_RATE = 8_000
-SMALL = ModelConfig(
-    n_classes=2,
-    sample_rate=SAMPLE_RATE,
-    clip_s=0.5,
-    n_fft=256,
-    hop_length=80,
-    n_mels=16,
-    max_hz=4_000.0,
-    n_folds=1,
-    fold_frames=64,
-    dim=16,
-    depths=(1, 1),
-    n_heads=(2, 4),
-    window=4,
-)
 SETTINGS = """
 size: nano
 precision: 32-true
@@ -46,9 +31,9 @@ augmentation:
 
 
 @pytest.fixture(autouse=True)
-def _small_network(monkeypatch: pytest.MonkeyPatch) -> None:
+def _small_network(monkeypatch: pytest.MonkeyPatch, half_second_config: ModelConfig) -> None:
     def named(name: str, n_classes: int) -> ModelConfig:
-        return dataclasses.replace(SMALL, n_classes=n_classes)
+        return dataclasses.replace(half_second_config, n_classes=n_classes)
 
     monkeypatch.setattr(ModelConfig, "named", named)
 

@@ -64,11 +64,12 @@ def test_targets_are_ones_where_a_class_is_heard():
     np.testing.assert_array_equal(target_of((), LABELS), [0, 0])
 
 
-def test_a_draw_depends_on_seed_epoch_and_clip_alone():
+def test_a_draw_depends_on_seed_epoch_clip_and_take_alone():
     clips = TrainingClips(_recordings(), LABELS, 2000, WaveformAugmentation(), seed=3)
     again = TrainingClips(_recordings(), LABELS, 2000, WaveformAugmentation(), seed=3)
     np.testing.assert_array_equal(clips[Draw(1, 2)].waveform, again[Draw(1, 2)].waveform)
     assert not np.array_equal(clips[Draw(1, 2)].waveform, clips[Draw(2, 2)].waveform)
+    assert not np.array_equal(clips[Draw(1, 2)].waveform, clips[Draw(1, 2, take=1)].waveform)
 
 
 def test_evaluation_changes_nothing():

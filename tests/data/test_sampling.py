@@ -83,3 +83,12 @@ def test_a_class_without_a_clip_is_named() -> None:
 def test_an_unknown_class_is_named() -> None:
     with pytest.raises(DataError, match="unknown class 'antt'; did you mean 'ant'"):
         BalancedClips([("antt",)], LABELS, seed=0)
+
+
+def test_a_clip_that_is_drawn_again_in_an_epoch_is_another_take() -> None:
+    sampler = BalancedClips([("ant",)] * 9 + [("bee",)], LabelSet.of(["ant", "bee"]), seed=0)
+    draws = list(sampler)
+    assert len(set(draws)) == len(draws)
+    assert sorted(draw.take for draw in draws if draw.index == 9) == list(range(5))
+    sampler.n_drawn = 4
+    assert list(sampler) == draws[4:]

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -14,23 +15,8 @@ from htsat.network import HTSAT, ModelConfig
 
 
 @pytest.fixture
-def model() -> Model:
-    config = ModelConfig(
-        n_classes=3,
-        sample_rate=8_000,
-        clip_s=1.0,
-        n_fft=256,
-        hop_length=80,
-        n_mels=16,
-        max_hz=4_000.0,
-        fold_frames=32,
-        patch=2,
-        window=4,
-        dim=8,
-        depths=(2, 2),
-        n_heads=(2, 4),
-        drop_path=0.5,
-    )
+def model(one_second_config: ModelConfig) -> Model:
+    config = dataclasses.replace(one_second_config, drop_path=0.5)
     torch.manual_seed(0)
     return Model(HTSAT(config), ModelCard(LabelSet(("a", "b", "c")), "multi_class", (0.1, 0.2, 0.3)))
 

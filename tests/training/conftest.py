@@ -20,32 +20,11 @@ CLIP_SAMPLES = SAMPLE_RATE // 2
 
 
 @pytest.fixture
-def small_config() -> ModelConfig:
-    """Two classes, clips of half a second, one block in each of two stages."""
-    return ModelConfig(
-        n_classes=2,
-        sample_rate=SAMPLE_RATE,
-        clip_s=0.5,
-        n_fft=256,
-        hop_length=80,
-        n_mels=16,
-        max_hz=4_000.0,
-        n_folds=1,
-        fold_frames=64,
-        dim=16,
-        depths=(1, 1),
-        n_heads=(2, 4),
-        window=4,
-        drop_path=0.0,
-    )
-
-
-@pytest.fixture
-def small_network(monkeypatch: pytest.MonkeyPatch, small_config: ModelConfig) -> None:
+def small_network(monkeypatch: pytest.MonkeyPatch, half_second_config: ModelConfig) -> None:
     """Gives the small network every name."""
 
     def named(name: str, n_classes: int) -> ModelConfig:
-        return dataclasses.replace(small_config, n_classes=n_classes)
+        return dataclasses.replace(half_second_config, n_classes=n_classes)
 
     monkeypatch.setattr(ModelConfig, "named", named)
 

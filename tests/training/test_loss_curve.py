@@ -18,9 +18,9 @@ pytestmark = pytest.mark.usefixtures("small_network")
 
 
 @pytest.fixture
-def small_config(small_config):
+def half_second_config(half_second_config):
     """With shifted windows, and without stochastic depth, whose draws differ between machines."""
-    return dataclasses.replace(small_config, depths=(2, 2))
+    return dataclasses.replace(half_second_config, depths=(2, 2))
 
 
 def losses(recordings, run, settings):

@@ -27,9 +27,9 @@ pytestmark = pytest.mark.usefixtures("small_network")
 
 
 @pytest.fixture
-def small_config(small_config: ModelConfig) -> ModelConfig:
+def half_second_config(half_second_config: ModelConfig) -> ModelConfig:
     """With stochastic depth, which draws from torch's global generator."""
-    return dataclasses.replace(small_config, drop_path=0.4)
+    return dataclasses.replace(half_second_config, drop_path=0.4)
 
 
 @pytest.fixture(params=["adamw", "muon"])

@@ -28,10 +28,14 @@ class Sample(NamedTuple):
 
 @dataclass(frozen=True)
 class Draw:
-    """Which clip is asked for, and in which epoch: together with the seed, all that its changes depend on."""
+    """Which clip is asked for, in which epoch, and how often it was before in this epoch.
+
+    Together with the seed that is all that its changes depend on.
+    """
 
     epoch: int
     index: int
+    take: int = 0
 
 
 @dataclass(frozen=True)
@@ -114,7 +118,7 @@ class TrainingClips:
 
     def __getitem__(self, draw: Draw) -> Sample:
         recording = self._recordings[draw.index]
-        rng = np.random.default_rng((self._seed, draw.epoch, draw.index))
+        rng = np.random.default_rng((self._seed, draw.epoch, draw.index, draw.take))
         waveform = self._augmentation(recording.waveform, self._clip_samples, rng)
         return Sample(waveform, target_of(recording.clip.labels, self._labels))
 

@@ -6,7 +6,9 @@ An epoch's order depends on seed and epoch alone, so that a run can begin anywhe
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Iterator, Sequence
+from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,7 +34,13 @@ class ClipSampler(ABC):
 
     def __iter__(self) -> Iterator[Draw]:
         order = self._order(np.random.default_rng((self._seed, self.epoch)))
-        return (Draw(self.epoch, int(index)) for index in order[self.n_drawn :])
+        return islice(self._draws(order), self.n_drawn, None)
+
+    def _draws(self, order: Indices) -> Iterator[Draw]:
+        n_takes: Counter[int] = Counter()
+        for index in order.tolist():
+            yield Draw(self.epoch, index, n_takes[index])
+            n_takes[index] += 1
 
     @abstractmethod
     def _order(self, rng: np.random.Generator) -> Indices:
