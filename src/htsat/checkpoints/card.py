@@ -10,7 +10,7 @@ from htsat.errors import CheckpointError
 from htsat.labels import LabelSet
 from htsat.scores import Task
 
-# Multi-label: thresholds published for AudioSet probabilities lie around a quarter (official-behaviour 12).
+# Multi-label: thresholds published for AudioSet probabilities lie around a quarter (official behaviour 12).
 # Multi-class: the probabilities compete, so an active class holds the majority.
 _DEFAULT_THRESHOLDS: dict[Task, float] = {"multi_label": 0.25, "multi_class": 0.5}
 

@@ -51,7 +51,7 @@ class Published(NamedTuple):
 _N_SPEECH_COMMANDS = 35
 _SPEECH_COMMANDS_HZ = 16_000
 
-# Speech Commands was trained with one-hot targets and binary cross-entropy (official-behaviour 11).
+# Speech Commands was trained with one-hot targets and binary cross-entropy (official behaviour 11).
 _PUBLISHED = {
     527: Published("audioset", "multi_label"),
     50: Published("esc50", "multi_class"),
@@ -134,7 +134,7 @@ def _no_classes(labels: LabelSet | None, task: Task | None) -> Classes:
 
 
 def _rate_doubt(converted: Converted, labels: LabelSet | None) -> tuple[str, ...]:
-    """The published Speech Commands model cannot be told from its file (official-behaviour 1)."""
+    """The published Speech Commands model cannot be told from its file (official behaviour 1)."""
     may_be_it = converted.config.n_classes == _N_SPEECH_COMMANDS and labels is None
     if not may_be_it or converted.config.sample_rate == _SPEECH_COMMANDS_HZ:
         return ()

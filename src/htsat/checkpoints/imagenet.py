@@ -1,4 +1,4 @@
-"""Swin-T/C24 trained on ImageNet: where the paper's training starts. Source: official-behaviour 8."""
+"""Swin-T/C24 trained on ImageNet: where the paper's training starts. Source: official behaviour 8."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Checkpoints of the official code, RetroCirce/HTS-Audio-Transformer (official-behaviour 1, 4, 5, 7)."""
+"""Checkpoints of the official code, RetroCirce/HTS-Audio-Transformer (official behaviour 1, 4, 5, 7)."""
 
 from __future__ import annotations
 

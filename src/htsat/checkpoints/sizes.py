@@ -33,7 +33,7 @@ def complete(renamed: Renamed, head: HeadName, n_classes: int, sample_rate: int)
     tensors = renamed.tensors
     config = _config(tensors, head, n_classes, sample_rate)
     built = mel_filterbank(config.sample_rate, config.n_fft, config.n_mels, config.min_hz, config.max_hz)
-    # Weight-averaged files hold this counter as a float (official-behaviour 7).
+    # Weight-averaged files hold this counter as a float (official behaviour 7).
     batches = tensors.get(_BATCHES, torch.zeros(())).long()
     remarks = _remarks(tensors.get(_FILTERBANK), built, config)
     return Converted({_FILTERBANK: built, **tensors, _BATCHES: batches}, config, (*renamed.notes, *remarks))

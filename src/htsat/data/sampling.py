@@ -55,7 +55,7 @@ class ShuffledClips(ClipSampler):
 
 
 class BalancedClips(ClipSampler):
-    """Round after round one clip of every class, until the epoch is full (official-behaviour 9).
+    """Round after round one clip of every class, until the epoch is full (official behaviour 9).
 
     The classes of a round come in random order, and a class's clip is drawn evenly from all that carry it.
     Clips of no class are never drawn.

@@ -18,7 +18,7 @@ def stretch_matrix(n_in: int, n_out: int) -> Tensor:
     """Weights that stretch `n_in` frames to `n_out` by bicubic interpolation with aligned ends.
 
     A fixed matrix instead of an interpolation call: deterministic on CUDA, exportable, and equal to 5e-7
-    (official-behaviour 2).
+    (official behaviour 2).
 
     Shape: `(n_out, n_in)`.
     """

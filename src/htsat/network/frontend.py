@@ -32,7 +32,7 @@ def mel_to_hz(mel: NDArray[np.float64]) -> NDArray[np.float64]:
 def mel_filterbank(sample_rate: int, n_fft: int, n_mels: int, min_hz: float, max_hz: float) -> Tensor:
     """Triangular mel filters of equal area.
 
-    Shape: `(S, F)` with `S = n_fft // 2 + 1`, float32. Source: official-behaviour 1 (Slaney scale and norm).
+    Shape: `(S, F)` with `S = n_fft // 2 + 1`, float32. Source: official behaviour 1 (Slaney scale and norm).
     """
     ends = hz_to_mel(np.array([min_hz, max_hz]))
     corners_hz = mel_to_hz(np.linspace(ends[0], ends[1], n_mels + 2))
@@ -50,7 +50,7 @@ class LogMel(nn.Module):
     """Log-mel spectrogram in decibels, silence at exactly -100 dB.
 
     The filterbank is part of the state: published checkpoints carry their own, which need not be the one
-    that their settings would build (official-behaviour 1, "the 16 kHz trap").
+    that their settings would build (official behaviour 1, "the 16 kHz trap").
 
     Shape: `(B, L)` -> `(B, M, F)` with `M = L // hop_length + 1`. Computed in float32 under autocast too.
     """

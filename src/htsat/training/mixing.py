@@ -46,7 +46,7 @@ def _beta(alpha: float, n: int, generator: torch.Generator) -> Tensor:
 class SpecAugment:
     """Blank stripes of time and of frequency, each clip its own (Park et al., 2019).
 
-    Stripes are filled with 0, the mean of the normalised log-mel (official-behaviour 1).
+    Stripes are filled with 0, the mean of the normalised log-mel (official behaviour 1).
     """
 
     n_time_stripes: int = 2

@@ -14,7 +14,7 @@ def build_optimizers(network: nn.Module, settings: Optimisation) -> list[torch.o
     `adamw` moves everything by AdamW. `muon` moves the matrices inside the transformer by Muon (Jordan et
     al., 2024), whose steps are orthogonal matrices scaled to the size of AdamW's, and the rest by AdamW.
 
-    Only weights of layers decay. The official code decays everything (official-behaviour 9); the Swin recipe
+    Only weights of layers decay. The official code decays everything (official behaviour 9); the Swin recipe
     it started from spares norms, biases and position biases too.
     """
     matrices, other_weights, spared = _grouped(network)
