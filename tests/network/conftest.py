@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 import torch
 
@@ -9,23 +11,8 @@ from htsat.network import HTSAT, ModelConfig
 
 
 @pytest.fixture
-def small_config() -> ModelConfig:
-    return ModelConfig(
-        n_classes=5,
-        sample_rate=8_000,
-        clip_s=1.0,
-        n_fft=256,
-        hop_length=80,
-        n_mels=16,
-        max_hz=4_000.0,
-        n_folds=4,
-        fold_frames=32,
-        patch=2,
-        window=4,
-        dim=8,
-        depths=(2, 2),
-        n_heads=(2, 4),
-    )
+def small_config(one_second_config: ModelConfig) -> ModelConfig:
+    return dataclasses.replace(one_second_config, n_classes=5)
 
 
 @pytest.fixture

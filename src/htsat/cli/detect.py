@@ -15,7 +15,7 @@ from htsat.cli.listening import (
     results,
     shows_progress,
 )
-from htsat.cli.parser import Parser, add_inputs, add_model_options, probability, seconds
+from htsat.cli.parser import Parser, add_inputs, add_model_options, add_text_output, probability, seconds
 from htsat.errors import ConfigError, did_you_mean
 from htsat.formats import EVENT_FORMATS, DetectedRecording
 from htsat.labels import LabelSet
@@ -84,12 +84,7 @@ def _parser() -> Parser:
     )
     add_inputs(parser)
     _add_rules(parser)
-    parser.add_argument(
-        "--format",
-        choices=list(EVENT_FORMATS),
-        help="(default: by the suffix of PATH, table on a terminal, else csv)",
-    )
-    parser.add_argument("-o", "--output", metavar="PATH", help="file, or folder/ for one file per recording")
+    add_text_output(parser, EVENT_FORMATS)
     add_model_options(parser)
     return parser
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NoReturn
 
 from htsat.errors import ConfigError, did_you_mean
@@ -77,6 +77,16 @@ def add_inputs(parser: Parser) -> None:
         metavar="INPUT",
         help="file, folder (all below it), glob pattern, manifest (.csv, .tsv, .jsonl), - (standard input)",
     )
+
+
+def add_text_output(parser: Parser, formats: Iterable[str]) -> None:
+    """Where results in a text format go."""
+    parser.add_argument(
+        "--format",
+        choices=list(formats),
+        help="(default: by the suffix of PATH, table on a terminal, else csv)",
+    )
+    parser.add_argument("-o", "--output", metavar="PATH", help="file, or folder/ for one file per recording")
 
 
 def add_model_options(parser: Parser) -> None:

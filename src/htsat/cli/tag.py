@@ -12,7 +12,7 @@ from htsat.cli.listening import (
     results,
     shows_progress,
 )
-from htsat.cli.parser import Parser, add_inputs, add_model_options, count, probability
+from htsat.cli.parser import Parser, add_inputs, add_model_options, add_text_output, count, probability
 from htsat.formats import TAG_FORMATS, TaggedRecording
 
 
@@ -50,11 +50,6 @@ def _parser() -> Parser:
         metavar="P",
         help="leave out what is less probable",
     )
-    parser.add_argument(
-        "--format",
-        choices=list(TAG_FORMATS),
-        help="(default: by the suffix of PATH, table on a terminal, else csv)",
-    )
-    parser.add_argument("-o", "--output", metavar="PATH", help="file, or folder/ for one file per recording")
+    add_text_output(parser, TAG_FORMATS)
     add_model_options(parser)
     return parser
