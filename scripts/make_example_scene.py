@@ -50,7 +50,7 @@ SINGLE = {"dog": "4-183992-A-0", "rain": "4-161127-A-10", "crackling_fire": "4-1
 def main() -> None:
     """Write the recordings, the labels and the attribution."""
     data = read_esc50(Path(sys.argv[1]), ["CC0", "CC-BY"])
-    paths = {clip.path.stem: clip.path for clip in data.manifest.clips if clip.fold == 4}
+    paths = {clip.path.stem: clip.path for clip in data.manifest.clips if clip.fold == "4"}
     labels = {clip.path.stem: clip.labels[0] for clip in data.manifest.clips}
     scene = pink_noise(round(DURATION_S * SAMPLE_RATE), level_db=-60.0)
     rows = ["filename\tonset\toffset\tevent_label"]

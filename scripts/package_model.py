@@ -12,7 +12,7 @@ from pathlib import Path
 
 from htsat.checkpoints import load_model, save_model
 from htsat.data.manifest import read_manifest
-from htsat.training.finetune import MODEL_NAME
+from htsat.training.run import MODEL_NAME
 
 MODELS = Path(__file__).parent.parent / "src" / "htsat" / "models"
 

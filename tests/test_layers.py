@@ -24,15 +24,19 @@ MAY_IMPORT = {
     "formats": VALUES,
     "bulk": VALUES | {"audio"},
     "loading": VALUES | {"network", "checkpoints", "engines", "recognition"},
-    "data": VALUES | {"audio"},
+    "processes": VALUES,
+    "data": VALUES | {"audio", "processes"},
     "metrics": VALUES,
-    "evaluation": VALUES | {"audio", "recognition", "data", "metrics"},
-    "training": VALUES | {"network", "checkpoints", "audio", "data", "metrics", "htsat"},
+    "evaluation": VALUES | {"audio", "recognition", "checkpoints", "processes", "data", "metrics"},
+    "pictures": VALUES | {"evaluation", "training"},
+    "training": VALUES
+    | {"network", "checkpoints", "audio", "recognition", "loading", "processes", "data", "metrics"}
+    | {"evaluation", "htsat"},
     "cli": None,
 }
 """For each part of the package the parts below it; `cli` stands on top. `htsat` is the package itself."""
 
-TORCH = {"network", "checkpoints", "training", "engines/torch_engine"}
+TORCH = {"network", "checkpoints", "training", "engines/torch_engine", "processes"}
 
 
 def tree(module: Path) -> ast.Module:

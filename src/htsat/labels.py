@@ -57,8 +57,9 @@ class LabelSet:
         """A label set that comes with the package.
 
         `audioset`: the 527 classes of AudioSet in their standard order. `esc50`: the 50 of ESC-50.
-        `speech-commands-author`: the 35 words of Speech Commands in the order that the published checkpoint
-        was trained with (a directory listing of its author's machine).
+        `desed`: the ten of DESED, sorted. `speech-commands`: the 35 words of Speech Commands, sorted.
+        `speech-commands-author`: the same in the order that the published checkpoint was trained with (a
+        directory listing of its author's machine).
         """
         folder = resources.files("htsat") / "label_sets"
         known = sorted(

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -47,7 +48,7 @@ def test_the_report_holds_what_the_table_shows(
     assert htsat("evaluate", "--data", manifest, "--report", report) == 0
     document, shown = read(report), capsys.readouterr().out
     assert document["task"] == "multi_label"
-    assert document["accuracy"] is None
+    assert "accuracy" not in document
     assert document["n_clips"] == 3
     assert document["tta"] == 1
     assert document["n_classes_without_positives"] == 1
@@ -77,12 +78,53 @@ def test_accuracy_is_that_of_tag(
 def test_only_one_fold_of_a_data_set(
     htsat: Run, manifest: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert htsat("evaluate", "--data", manifest.parent, "--fold", 2, "--report", tmp_path / "r.json") == 0
-    document = read(tmp_path / "r.json")
-    assert document["n_clips"] == 1
-    assert document["data"] == f"{manifest}, fold 2"
+    manifest.write_text("path\tlabels\tfold\na.wav\tDog\ttrain\ndeep/c.flac\tSiren\t2\n")
+    for fold, file in (("2", "c.flac"), ("train", "a.wav")):
+        more = ["--fold", fold, "--report", tmp_path / "r.json"]
+        assert htsat("evaluate", "--data", manifest.parent, *more) == 0
+        document = read(tmp_path / "r.json")
+        assert [Path(worst["file"]).name for worst in document["worst_clips"]] == [file]
+        assert document["data"] == f"{manifest.parent}, fold {fold}"
     assert htsat("evaluate", "--data", manifest, "--fold", 7) == 1
-    assert "no clip has fold 7; the manifest's folds are [1, 2]" in capsys.readouterr().err
+    assert "no clip has fold 7; the manifest's folds are" in capsys.readouterr().err
+
+
+def test_a_folder_with_a_folder_for_each_class(htsat: Run, recordings: Path, tmp_path: Path) -> None:
+    for name, file in (("Dog", "a.wav"), ("Siren,Dog", "b.WAV")):
+        (recordings / "sorted" / name).mkdir(parents=True)
+        (recordings / file).rename(recordings / "sorted" / name / file)
+    assert htsat("evaluate", "--data", recordings / "sorted", "--report", tmp_path / "r.json") == 0
+    document = read(tmp_path / "r.json")
+    assert (document["per_class"]["Dog"]["n_positives"], document["n_clips"]) == (2, 2)
+
+
+def test_pictures_are_drawn(
+    htsat: Run, manifest: Path, multi_class_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert htsat("evaluate", "--data", manifest, "--pictures", tmp_path / "many") == 0
+    assert sorted(path.name for path in (tmp_path / "many").iterdir()) == ["classes.png"]
+    manifest.write_text("path\tlabels\na.wav\tDog\nb.WAV\tSiren\ndeep/c.flac\tDog\n")
+    one = ["evaluate", "--data", manifest, "--pictures", tmp_path / "one", "--model", multi_class_model]
+    assert main([*map(str, one)]) == 0
+    assert sorted(path.name for path in (tmp_path / "one").iterdir()) == ["classes.png", "confusions.png"]
+    assert htsat("evaluate", "--data", manifest, "--pictures", manifest) == 2
+    assert f"--pictures needs a folder, and {manifest} is a file" in capsys.readouterr().err
+
+
+def test_without_matplotlib_nothing_is_heard(
+    htsat: Run,
+    manifest: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    assert htsat("evaluate", "--data", manifest, "--pictures", tmp_path / "new") == 1
+    captured = capsys.readouterr()
+    assert (
+        "drawing pictures needs packages that are not installed: pip install 'htsat[train]'" in captured.err
+    )
+    assert captured.out == ""
 
 
 def test_several_models_and_passes(
@@ -130,7 +172,7 @@ def test_broken_recordings_are_named_and_counted(
     [
         ([], 2, "the following arguments are required: --data"),
         (["--data", "{folder}/gone.tsv"], 1, "gone.tsv: No such file or directory"),
-        (["--data", "{folder}/deep"], 1, "manifest.tsv: No such file or directory"),
+        (["--data", "{folder}/deep"], 1, "no recordings in folders named after their class"),
         (
             ["--data", "{manifest}", "--tta", "0"],
             2,

@@ -2,22 +2,38 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter
+from collections.abc import Callable
+from itertools import pairwise
+from pathlib import Path
 
+import numpy as np
 import pytest
 
-from htsat.data.sampling import BalancedClips, ClipSampler, ShuffledClips
+from htsat.data.dataset import Draw
+from htsat.data.manifest import Clip
+from htsat.data.sampling import (
+    BalancedClips,
+    ClipSampler,
+    PartSampler,
+    ShuffledClips,
+    StreamedClips,
+    WeightedClips,
+    inverse_frequency_weights,
+    occurrences,
+)
 from htsat.errors import DataError
 from htsat.labels import LabelSet
+from htsat.processes import Processes
 
 LABELS = LabelSet.of(["ant", "bee", "cat", "dog"])
 # Ants are everywhere, one clip holds two classes, and the last one none.
 CLIPS = [("ant",)] * 20 + [("bee",), ("bee", "cat"), ("cat",), ("dog",), ()]
 
 
-def indices(sampler: ClipSampler, epoch: int = 0, n_drawn: int = 0) -> list[int]:
-    sampler.epoch, sampler.n_drawn = epoch, n_drawn
-    return [draw.index for draw in sampler]
+def indices(sampler: ClipSampler, epoch: int = 0) -> list[int]:
+    return sampler.epoch(epoch).indices.tolist()
 
 
 def test_shuffling_draws_every_clip_once() -> None:
@@ -43,7 +59,7 @@ def test_the_clips_of_a_class_are_drawn_evenly() -> None:
 def test_an_epoch_is_as_long_as_the_data_even_within_a_round() -> None:
     for n_clips in (25, 26, 27):
         clips = BalancedClips((CLIPS * 2)[:n_clips], LABELS, seed=0)
-        assert len(indices(clips)) == len(clips) == n_clips
+        assert len(indices(clips)) == clips.n_clips == n_clips
 
 
 def test_a_clip_of_two_classes_is_drawn_for_both() -> None:
@@ -57,20 +73,33 @@ def test_clips_of_no_class_are_never_drawn_for_balance() -> None:
     assert all(24 not in indices(clips, epoch) for epoch in range(20))
 
 
-@pytest.mark.parametrize(
-    "make",
-    [lambda seed: ShuffledClips(25, seed), lambda seed: BalancedClips(CLIPS, LABELS, seed)],
-    ids=["shuffled", "balanced"],
-)
-def test_an_order_depends_on_seed_and_epoch_alone(make) -> None:  # type: ignore[no-untyped-def]
+SHARDS = ["a"] * 8 + ["b"] * 12 + ["c"] * 5
+MAKERS = {
+    "shuffled": lambda seed: ShuffledClips(25, seed),
+    "balanced": lambda seed: BalancedClips(CLIPS, LABELS, seed),
+    "weighted": lambda seed: WeightedClips(range(25), seed),
+    "streamed": lambda seed: StreamedClips(SHARDS, seed),
+}
+
+
+@pytest.mark.parametrize("make", MAKERS.values(), ids=MAKERS)
+def test_an_order_depends_on_seed_and_epoch_alone(make: Callable[[int], ClipSampler]) -> None:
     clips = make(3)
     later = indices(clips, epoch=1)
     assert indices(clips, epoch=0) == indices(make(3), epoch=0)
     assert indices(make(3), epoch=1) == later
     assert indices(make(3), epoch=0) != later
     assert indices(make(4), epoch=1) != later
-    assert {draw.epoch for draw in clips} == {0}
-    assert indices(make(3), epoch=1, n_drawn=10) == later[10:]
+
+
+@pytest.mark.parametrize("make", MAKERS.values(), ids=MAKERS)
+def test_an_epoch_can_be_longer_than_the_data(make: Callable[[int], ClipSampler]) -> None:
+    draws = make(3).epoch(0, n_draws=60)
+    assert len(draws) == 60
+    assert draws.indices[:25].tolist() == indices(make(3))
+    stretch = draws.between(10, 60)
+    assert len(set(draws.between(0, 60))) == 60, "a clip that comes again is another take"
+    assert stretch == draws.between(0, 60)[10:]
 
 
 def test_a_class_without_a_clip_is_named() -> None:
@@ -85,10 +114,73 @@ def test_an_unknown_class_is_named() -> None:
         BalancedClips([("antt",)], LABELS, seed=0)
 
 
-def test_a_clip_that_is_drawn_again_in_an_epoch_is_another_take() -> None:
-    sampler = BalancedClips([("ant",)] * 9 + [("bee",)], LabelSet.of(["ant", "bee"]), seed=0)
-    draws = list(sampler)
-    assert len(set(draws)) == len(draws)
-    assert sorted(draw.take for draw in draws if draw.index == 9) == list(range(5))
-    sampler.n_drawn = 4
-    assert list(sampler) == draws[4:]
+def test_occurrences_are_counted_from_the_beginning() -> None:
+    order = np.random.default_rng(0).integers(6, size=200)
+    seen: Counter[int] = Counter()
+    for index, count in zip(order.tolist(), occurrences(order).tolist(), strict=True):
+        assert count == seen[index]
+        seen[index] += 1
+
+
+def test_weights_say_how_often_a_clip_is_drawn() -> None:
+    sampler = WeightedClips([0.0, 1.0, 3.0, 0.0], seed=0)
+    drawn = Counter(sampler.epoch(0, n_draws=8_000).indices.tolist())
+    assert set(drawn) == {1, 2}
+    assert drawn[2] / drawn[1] == pytest.approx(3.0, rel=0.1)
+    with pytest.raises(DataError, match="weighted sampling needs a clip whose weight is above 0"):
+        WeightedClips([0.0, 0.0], seed=0)
+
+
+def test_inverse_frequency_gives_every_class_the_same_weight() -> None:
+    clips = [Clip(Path(f"{index}.wav"), labels) for index, labels in enumerate(CLIPS)]
+    weights = inverse_frequency_weights(clips)
+    for label in ("ant", "dog"):
+        own = [weight for weight, clip in zip(weights, clips, strict=True) if clip.labels == (label,)]
+        assert sum(own) == pytest.approx(1.0)
+    both = next(weight for weight, clip in zip(weights, clips, strict=True) if len(clip.labels) == 2)
+    assert both == pytest.approx(0.5 + 0.5)
+    assert weights[-1] == 1.0, "clips of no class count as a class"
+    heavy = [dataclasses.replace(clip, weight=2.0) for clip in clips]
+    assert inverse_frequency_weights(heavy) == [2 * weight for weight in weights]
+
+
+def test_a_stream_reads_every_shard_forwards_and_every_clip_once() -> None:
+    shards = [f"shard-{index % 40}" for index in range(1000)]
+    order = indices(StreamedClips(shards, seed=0))
+    assert sorted(order) == list(range(1000))
+    for shard in set(shards):
+        of_shard = [index for index in order if shards[index] == shard]
+        assert of_shard == sorted(of_shard)
+    open_shards = [{shards[index] for index in order[start : start + 400]} for start in (0, 400, 800)]
+    assert [len(names) for names in open_shards] == [16, 16, 8]
+    assert sum(shards[one] == shards[two] for one, two in pairwise(order)) < 120, "neighbours differ"
+
+
+@pytest.mark.parametrize("n_processes", [1, 2, 4])
+@pytest.mark.parametrize("n_parts", [1, 2])
+def test_processes_share_every_part(n_processes: int, n_parts: int) -> None:
+    def parts(rank: int, n: int) -> list[list[Draw]]:
+        sampler = PartSampler(ShuffledClips(37, seed=0), 16, n_parts, Processes(rank, n))
+        sampler.epoch = 2
+        assert len(sampler) == len(list(sampler)) == 2 * n_parts
+        return list(sampler)
+
+    together = [
+        [draw for share in shares for draw in share]
+        for shares in zip(*(parts(rank, n_processes) for rank in range(n_processes)), strict=True)
+    ]
+    assert together == parts(0, 1)
+    assert len({draw.index for part in together for draw in part}) == 32, "nothing twice, a rest is left"
+
+
+def test_a_run_can_begin_within_an_epoch() -> None:
+    sampler = PartSampler(ShuffledClips(100, seed=0), 16, 2)
+    whole = list(sampler)
+    sampler.n_batches_done = 4
+    assert list(sampler) == whole[8:]
+
+
+def test_fewer_clips_than_a_batch_are_drawn_several_times() -> None:
+    (part,) = PartSampler(ShuffledClips(5, seed=0), 16)
+    assert len(part) == len(set(part)) == 16
+    assert Counter(draw.index for draw in part).keys() == set(range(5))

@@ -1,8 +1,10 @@
+import tarfile
+
 import numpy as np
 import pytest
 import soundfile
 
-from htsat.data.manifest import Clip
+from htsat.data.clip import Clip, Member
 from htsat.errors import AudioError, DataError
 from htsat.evaluation.ensemble import Ensemble
 from htsat.labels import LabelSet
@@ -26,6 +28,23 @@ def test_a_stretch_is_heard_like_a_file_of_its_own(make_model, recording, tmp_pa
         ensemble.probabilities(Clip(path, (), start_s=1.5, duration_s=2.25)),
         ensemble.probabilities(Clip(tmp_path / "cut.wav", ())),
     )
+
+
+def test_a_clip_inside_a_shard_is_heard_like_a_file_of_its_own(make_model, recording, tmp_path):
+    path = recording("a", "low", "high", duration_s=3.0)
+    with tarfile.open(tmp_path / "shard.tar", "w") as shard:
+        shard.add(path, "a.wav")
+    with tarfile.open(tmp_path / "shard.tar") as shard:
+        place = Member(shard.getmember("a.wav").offset_data, path.stat().st_size)
+    ensemble = Ensemble([make_model()], n_passes=2)
+    for part in ({}, {"start_s": 0.5, "duration_s": 1.25}):
+        inside = Clip(tmp_path / "shard.tar", (), place=place, **part)
+        np.testing.assert_allclose(
+            ensemble.probabilities(inside), ensemble.probabilities(Clip(path, (), **part)), rtol=1e-6
+        )
+    too_short = Clip(tmp_path / "shard.tar", (), place=place, duration_s=0.001)
+    with pytest.raises(AudioError, match=rf"shard\.tar\[{place.offset}\]: too short: 1 ms of audio"):
+        ensemble.probabilities(too_short)
 
 
 def test_several_models_are_the_mean_of_their_probabilities(make_model, recording):

@@ -5,12 +5,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from htsat.data.clip import Row
 from htsat.data.manifest import Clip, Manifest
 from htsat.errors import DataError
 from htsat.evaluation.ensemble import Ensemble
-from htsat.evaluation.evaluate import clip_list_sha256, evaluate, hear_clips
-from htsat.evaluation.report import Confusion
+from htsat.evaluation.evaluate import _answer, clip_list_sha256, evaluate, hear_clips
+from htsat.evaluation.report import Confusion, to_json
 from htsat.labels import LabelSet
+from htsat.processes import Processes
 
 
 @pytest.fixture
@@ -135,12 +137,35 @@ def test_progress_follows_the_clips(ensemble, manifest):
     assert seen == list(manifest.clips)
 
 
+def test_processes_share_the_clips_and_all_get_the_report_of_one(ensemble, manifest, tmp_path):
+    """Each of three hears its share; what the others heard comes from hearing their shares here."""
+    gone = Clip(tmp_path / "gone.wav", ("low",))
+    clips = manifest.only([gone, *manifest.clips])
+    seen = []
+
+    class Others(Processes):
+        def gather(self, share):
+            seen.append(len(share))
+            shares = [
+                [_answer(ensemble, clip) for clip in Processes(r, 3).share(clips.clips)] for r in range(3)
+            ]
+            np.testing.assert_equal(list(share), shares[self.rank])
+            return [shares[number % 3][number // 3] for number in range(len(clips.clips))]
+
+    alone = evaluate(ensemble, clips, "")
+    for rank in range(3):
+        assert to_json(evaluate(ensemble, clips, "", iter, Others(rank, 3))) == to_json(alone)
+    assert seen == [3, 2, 2]
+
+
 def test_the_fingerprint_knows_clips_by_name_and_place():
     clips = [Clip(Path("x/b.wav"), ()), Clip(Path("x/a.wav"), ())]
     assert clip_list_sha256(clips) == hashlib.sha256(b"a.wav\nb.wav").hexdigest()
     assert clip_list_sha256(clips[::-1]) == clip_list_sha256(clips)
     moved = [dataclasses.replace(clip, path=Path("elsewhere") / clip.path.name) for clip in clips]
     assert clip_list_sha256(moved) == clip_list_sha256(clips)
+    packed = [dataclasses.replace(clip, place=Row(number)) for number, clip in enumerate(clips)]
+    assert clip_list_sha256(packed) == hashlib.sha256(b"a.wav[1]\nb.wav[0]").hexdigest()
     later = [dataclasses.replace(clip, start_s=1.0) for clip in clips]
     shorter = [dataclasses.replace(clip, duration_s=1.0) for clip in clips]
     assert len({clip_list_sha256(some) for some in (clips, later, shorter, clips[:1], clips * 2)}) == 5

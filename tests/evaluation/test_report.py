@@ -34,6 +34,12 @@ def test_the_document_holds_all_figures(report):
     assert document["per_class"]["low"]["n_positives"] == 3
 
 
+def test_the_title_is_short(report):
+    models = ("/home/me/runs/first/model.safetensors", "hf://owner/model-1.5", "nano")
+    title = dataclasses.replace(report, models=models).title
+    assert title == "first/model + owner/model-1.5 + nano on six clips"
+
+
 def test_the_document_names_clips_and_reasons(report, manifest):
     document = json.loads(to_json(report))
     worst = document["worst_clips"][0]
@@ -52,9 +58,10 @@ def test_what_does_not_exist_is_null(make_model, recording):
     assert math.isinf(report.summary.d_prime)
     document = json.loads(to_json(report))
     assert document["d_prime"] is None
-    assert document["accuracy"] is None
     assert document["per_class"]["middle"]["average_precision"] is None
     assert document["n_classes_without_positives"] == 2
+    assert "accuracy" not in document
+    assert "accuracy" not in document["interval_95"]
 
 
 def test_a_report_is_written_whatever_the_files_are_called(report, tmp_path):

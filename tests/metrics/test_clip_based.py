@@ -3,7 +3,13 @@ import math
 import numpy as np
 import pytest
 from scipy.stats import norm
-from sklearn.metrics import average_precision_score, confusion_matrix, log_loss, roc_auc_score
+from sklearn.metrics import (
+    accuracy_score,
+    average_precision_score,
+    confusion_matrix,
+    log_loss,
+    roc_auc_score,
+)
 
 from htsat.metrics import clip_based
 from htsat.metrics.clip_based import (
@@ -15,6 +21,7 @@ from htsat.metrics.clip_based import (
     mean_over_classes,
     roc_auc,
 )
+from htsat.metrics.summary import RankedClips
 
 one_decimal_makes_ties = pytest.mark.parametrize("decimals", [8, 1])
 
@@ -44,6 +51,34 @@ def test_roc_auc_equals_scikit_learn(decimals):
     scores, targets = scored_clips(decimals)
     expected = [roc_auc_score(targets[:, k], scores[:, k]) for k in range(12)]
     np.testing.assert_allclose(roc_auc(scores, targets), expected, rtol=0, atol=1e-9)
+
+
+def test_constant_scores_equal_scikit_learn():
+    _, targets = scored_clips(8)
+    scores = np.full_like(targets, 0.25)
+    precision = [average_precision_score(targets[:, k], scores[:, k]) for k in range(12)]
+    area = [roc_auc_score(targets[:, k], scores[:, k]) for k in range(12)]
+    np.testing.assert_allclose(average_precision(scores, targets), precision, rtol=0, atol=1e-9)
+    np.testing.assert_allclose(roc_auc(scores, targets), area, rtol=0, atol=1e-9)
+
+
+@one_decimal_makes_ties
+def test_the_means_are_those_of_scikit_learn_over_the_classes_with_positives(decimals):
+    scores, targets = scored_clips(decimals)
+    targets[:, [2, 7]] = 0
+    kept = [k for k in range(12) if k not in (2, 7)]
+    precision = average_precision_score(targets[:, kept], scores[:, kept], average="macro")
+    area = roc_auc_score(targets[:, kept], scores[:, kept], average="macro")
+    summary = RankedClips.of(scores, targets, "multi_label").summary()
+    assert summary.mean_average_precision == pytest.approx(precision, abs=1e-9)
+    assert summary.mean_roc_auc == pytest.approx(area, abs=1e-9)
+    assert summary.d_prime == pytest.approx(math.sqrt(2) * norm.ppf(area), abs=1e-9)
+
+
+def test_accuracy_equals_scikit_learn():
+    probabilities, true, targets = one_class_each(300, 5)
+    expected = accuracy_score(true, probabilities.argmax(axis=1))
+    assert accuracy(probabilities, targets) == pytest.approx(expected, abs=1e-9)
 
 
 def test_a_class_without_positives_is_left_out_of_the_mean():

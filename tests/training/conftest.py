@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -23,8 +24,8 @@ CLIP_SAMPLES = SAMPLE_RATE // 2
 def small_network(monkeypatch: pytest.MonkeyPatch, half_second_config: ModelConfig) -> None:
     """Gives the small network every name."""
 
-    def named(name: str, n_classes: int) -> ModelConfig:
-        return dataclasses.replace(half_second_config, n_classes=n_classes)
+    def named(name: str, **changes: object) -> ModelConfig:
+        return dataclasses.replace(half_second_config, **changes)  # type: ignore[arg-type]
 
     monkeypatch.setattr(ModelConfig, "named", named)
 
@@ -44,9 +45,9 @@ def recordings(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def experiment() -> Callable[..., Experiment]:
-    """Maker of settings; its arguments replace some of them."""
-    return _experiment
+def experiment(recordings: Path) -> Callable[..., Experiment]:
+    """Maker of settings for the recordings; its arguments replace some of them."""
+    return partial(_experiment, data=str(recordings))
 
 
 def _experiment(**changes: object) -> Experiment:

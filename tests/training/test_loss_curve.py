@@ -10,7 +10,7 @@ import pytest
 
 from htsat.data.augment import WaveformAugmentation
 from htsat.training.experiment import Optimisation
-from htsat.training.finetune import finetune
+from htsat.training.train import train
 
 GOLDEN = Path(__file__).parent.parent / "golden" / "loss_curve.json"
 
@@ -25,7 +25,7 @@ def half_second_config(half_second_config):
 
 def losses(recordings, run, settings):
     """Of every step."""
-    finetune(recordings, run, settings)
+    train(settings, run)
     events = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
     return [event["loss"] for event in events if event["event"] == "step"]
 

@@ -20,8 +20,8 @@ from htsat.checkpoints import load_model
 from htsat.errors import CheckpointError, ConfigError, DataError
 from htsat.network import ModelConfig
 from htsat.training.experiment import Experiment, Optimisation
-from htsat.training.finetune import Watcher, finetune, resume
 from htsat.training.state import STATE_NAME, read_state
+from htsat.training.train import Watcher, resume, train
 
 pytestmark = pytest.mark.usefixtures("small_network")
 
@@ -78,7 +78,10 @@ def remembered(run: Path) -> dict[str, object]:
     """All that a run leaves behind, apart from times."""
     state = dataclasses.replace(read_state(run), log_bytes=0)
     lines = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
-    log = [{name: value for name, value in line.items() if name != "clips_per_s"} for line in lines]
+    log = [
+        {name: value for name, value in line.items() if name not in ("clips_per_s", "time_left_s")}
+        for line in lines
+    ]
     models = {name: (run / name).read_bytes() for name in ("model.safetensors", "best.safetensors")}
     return {"log": log, **models, **dict(flat(state))}
 
@@ -89,21 +92,21 @@ def assert_same(run: Path, other: Path) -> None:
 
 
 def test_what_is_compared_holds_all_that_moves(recordings, tmp_path, experiment):
-    finetune(recordings, tmp_path / "run", experiment())
+    train(experiment(), tmp_path / "run")
     names = " ".join(remembered(tmp_path / "run"))
-    for part in ("network", "average", "momentum_buffer", "exp_avg_sq", "mixing_random", "cpu_random"):
+    for part in ("network", "averages", "momentum_buffer", "exp_avg_sq", "n_averaged", "step"):
         assert part in names
 
 
 def test_a_stopped_run_goes_on_as_if_it_had_not_been(recordings, tmp_path, settings):
-    whole = finetune(recordings, tmp_path / "whole", settings)
+    whole = train(settings, tmp_path / "whole")
     # After one line on the data, an epoch logs two steps and an evaluation. These stops are in the first
     # epoch, after the first step of an epoch, between an epoch's model and its checkpoint, and at the end.
     for n_events in (2, 5, 7, 12):
         run = tmp_path / f"stopped-{n_events}"
         with pytest.raises(StoppedError):
-            finetune(recordings, run, settings, stop_after(n_events))
-        assert resume(recordings, run, settings) == whole
+            train(settings, run, stop_after(n_events))
+        assert resume(settings, run).held_out == whole.held_out
         assert_same(run, tmp_path / "whole")
 
 
@@ -111,23 +114,23 @@ def test_a_run_goes_on_from_within_an_epoch(recordings, tmp_path, settings):
     settings = dataclasses.replace(
         settings, checkpoint_every_steps=1, checkpoint_every=3, log_every=2, sampling="balanced"
     )
-    finetune(recordings, tmp_path / "whole", settings)
+    train(settings, tmp_path / "whole")
     run, n_epochs = tmp_path / "stopped", []
     with pytest.raises(StoppedError):
-        finetune(recordings, run, settings, stop_after(3))
+        train(settings, run, stop_after(3))
     for n_events in (5, 5, 5):
         n_epochs.append(read_state(run).trainer.step / 2)
         with pytest.raises(StoppedError):
-            resume(recordings, run, settings, stop_after(n_events))
-    resume(recordings, run, settings)
+            resume(settings, run, stop_after(n_events))
+    resume(settings, run)
     assert n_epochs == [0.5, 1.5, 2.5]
     assert_same(run, tmp_path / "whole")
 
 
 @pytest.mark.parametrize("settings", ["muon"], indirect=True)
 def test_checkpoints_do_not_change_a_run(recordings, tmp_path, settings):
-    finetune(recordings, tmp_path / "often", dataclasses.replace(settings, checkpoint_every_steps=1))
-    finetune(recordings, tmp_path / "seldom", dataclasses.replace(settings, checkpoint_every=4))
+    train(dataclasses.replace(settings, checkpoint_every_steps=1), tmp_path / "often")
+    train(dataclasses.replace(settings, checkpoint_every=4), tmp_path / "seldom")
     often, seldom = (
         load_model(tmp_path / run / "model.safetensors").network.state_dict() for run in ("often", "seldom")
     )
@@ -143,13 +146,14 @@ import torch
 from htsat.data.augment import WaveformAugmentation
 from htsat.network import ModelConfig
 from htsat.training.experiment import Experiment, Optimisation
-from htsat.training.finetune import finetune
-from htsat.training.mixing import Mixup, SpecAugment
+from htsat.training.train import train
+from htsat.training.experiment import Machines, Teaching
+from htsat.training.mixing import MixStyle, Mixup, SpecAugment
 torch.set_num_threads({torch.get_num_threads()})
 config = {ModelConfig.named("small", n_classes=2)!r}
-ModelConfig.named = lambda name, n_classes: config
+ModelConfig.named = lambda name, **changes: config
 {prelude}
-finetune(Path({str(recordings)!r}), Path({str(run)!r}), {settings!r})
+train({settings!r}, Path({str(run)!r}))
 """
     return subprocess.Popen([sys.executable, "-c", script])
 
@@ -165,8 +169,8 @@ def test_a_run_killed_at_any_moment_goes_on(recordings, tmp_path, settings):
             time.sleep(0.001)
         time.sleep(wait_s)
         process.kill()
-    finetune(recordings, tmp_path / "whole", settings)
-    resume(recordings, run, settings)
+    train(settings, tmp_path / "whole")
+    resume(settings, run)
     assert_same(run, tmp_path / "whole")
 
 
@@ -190,8 +194,8 @@ def test_a_run_killed_while_it_writes_a_checkpoint_has_the_one_before(recordings
         assert process.wait() != 0
     assert read_state(run).trainer.step == 2
     assert [path.name for path in run.glob(".state.ckpt.*")] != []
-    finetune(recordings, tmp_path / "whole", settings)
-    resume(recordings, run, settings)
+    train(settings, tmp_path / "whole")
+    resume(settings, run)
     assert [path.name for path in run.glob(".*")] == []
     assert_same(run, tmp_path / "whole")
 
@@ -204,21 +208,21 @@ def test_a_full_disk_leaves_the_checkpoint_before(recordings, tmp_path, settings
 
     run = tmp_path / "run"
     with pytest.raises(StoppedError):
-        finetune(recordings, run, settings, stop_after(5))
+        train(settings, run, stop_after(5))
     before = (run / STATE_NAME).read_bytes()
     with monkeypatch.context() as patch:
         patch.setattr(torch, "save", fail)
         with pytest.raises(OSError, match="No space left"):
-            resume(recordings, run, settings)
+            resume(settings, run)
     assert (run / STATE_NAME).read_bytes() == before
     assert list(run.glob(".*")) == []
 
 
 def test_a_finished_run_stays_as_it_is_and_says_so(recordings, tmp_path, experiment):
     run, events = tmp_path / "run", []
-    evaluation = finetune(recordings, run, experiment())
+    evaluation = train(experiment(), run)
     before = {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in run.iterdir()}
-    assert resume(recordings, run, experiment(), Watcher(events.append)) == evaluation
+    assert resume(experiment(), run, Watcher(events.append)) == evaluation
     assert events == [{"event": "finished before", "epochs": 6}]
     assert {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in run.iterdir()} == before
 
@@ -226,13 +230,13 @@ def test_a_finished_run_stays_as_it_is_and_says_so(recordings, tmp_path, experim
 @pytest.mark.parametrize("settings", ["adamw"], indirect=True)
 def test_the_start_is_not_needed_again(recordings, tmp_path, settings):
     start = tmp_path / "start" / "model.safetensors"
-    finetune(recordings, start.parent, settings)
+    train(settings, start.parent)
     settings = dataclasses.replace(settings, init_from=str(start), seed=1)
-    finetune(recordings, tmp_path / "whole", settings)
+    train(settings, tmp_path / "whole")
     with pytest.raises(StoppedError):
-        finetune(recordings, tmp_path / "stopped", settings, stop_after(5))
+        train(settings, tmp_path / "stopped", stop_after(5))
     start.unlink()
-    resume(recordings, tmp_path / "stopped", settings)
+    resume(settings, tmp_path / "stopped")
     assert_same(tmp_path / "stopped", tmp_path / "whole")
 
 
@@ -240,44 +244,45 @@ def test_the_start_is_not_needed_again(recordings, tmp_path, settings):
 def stopped(recordings, tmp_path, experiment):
     """A run with the settings `experiment()`, stopped in its second epoch."""
     with pytest.raises(StoppedError):
-        finetune(recordings, tmp_path / "stopped", experiment(), stop_after(6))
+        train(experiment(), tmp_path / "stopped", stop_after(6))
     return tmp_path / "stopped"
 
 
 def test_the_recordings_may_have_moved(recordings, stopped, tmp_path, experiment):
     recordings.rename(tmp_path / "elsewhere")
-    assert resume(tmp_path / "elsewhere", stopped, experiment()).accuracy == 1.0
+    moved = experiment(data=str(tmp_path / "elsewhere"))
+    assert resume(moved, stopped).held_out.accuracy == 1.0
 
 
 def test_nothing_to_resume(recordings, tmp_path, experiment):
     message = re.escape(f"{tmp_path}: no run to resume (there is no state.ckpt); start it without --resume")
     with pytest.raises(DataError, match=message):
-        resume(recordings, tmp_path, experiment())
+        resume(experiment(), tmp_path)
 
 
 def test_other_settings_are_refused(recordings, stopped, experiment):
     with pytest.raises(ConfigError, match=r"keeps its settings; it was started with seed 0, now 1$"):
-        resume(recordings, stopped, experiment(seed=1))
+        resume(experiment(seed=1), stopped)
     other = experiment(optimisation=Optimisation(epochs=9, batch_size=8))
     with pytest.raises(ConfigError, match=r"started with optimisation.epochs 6, now 9, .* and \d more$"):
-        resume(recordings, stopped, other)
+        resume(other, stopped)
 
 
 def test_other_recordings_are_refused(recordings, stopped, experiment):
     new = recordings / "low" / "12-low.wav"
     new.write_bytes((recordings / "low" / "3-low.wav").read_bytes())
     with pytest.raises(DataError, match=r"not the data that .* was started on \(24 clips then, 25 now\)"):
-        resume(recordings, stopped, experiment())
+        resume(experiment(), stopped)
     (recordings / "low" / "3-low.wav").unlink()
     with pytest.raises(DataError, match="files, labels or folds differ among the 24 clips"):
-        resume(recordings, stopped, experiment())
+        resume(experiment(), stopped)
 
 
 def test_recordings_that_cannot_be_read_any_more_are_noticed(recordings, stopped, experiment):
     broken = recordings / "low" / "3-low.wav"
     broken.write_bytes(bytes(broken.stat().st_size))
     with pytest.raises(DataError, match="was started with 24 clips that could be decoded; now 23 can"):
-        resume(recordings, stopped, experiment())
+        resume(experiment(), stopped)
 
 
 def rewrite(run: Path, **changes: object) -> None:
@@ -290,29 +295,29 @@ def rewrite(run: Path, **changes: object) -> None:
 def test_another_device_is_refused(recordings, stopped, experiment):
     rewrite(stopped, device="cuda")
     with pytest.raises(ConfigError, match="was started on device 'cuda', got 'cpu'"):
-        resume(recordings, stopped, experiment())
+        resume(experiment(), stopped)
 
 
 def test_a_state_of_another_version_is_refused(recordings, stopped, experiment):
-    rewrite(stopped, format_version=2)
-    with pytest.raises(CheckpointError, match=r"state.ckpt: expected format version 1, got 2"):
-        resume(recordings, stopped, experiment())
+    rewrite(stopped, format_version=3)
+    with pytest.raises(CheckpointError, match=r"state.ckpt: expected format version 2, got 3"):
+        resume(experiment(), stopped)
 
 
 def test_a_damaged_state_is_refused(recordings, stopped, experiment):
     state = stopped / STATE_NAME
     os.truncate(state, state.stat().st_size // 2)
     with pytest.raises(CheckpointError, match=r"state.ckpt: not the state of a run that can be read \("):
-        resume(recordings, stopped, experiment())
+        resume(experiment(), stopped)
 
 
 def test_a_state_that_carries_code_is_refused(recordings, stopped, experiment):
-    torch.save({"format_version": 1, "origin": Path()}, stopped / STATE_NAME)
+    torch.save({"format_version": 2, "origin": Path()}, stopped / STATE_NAME)
     with pytest.raises(CheckpointError, match=r"state.ckpt: not the state of a run that can be read \("):
-        resume(recordings, stopped, experiment())
+        resume(experiment(), stopped)
 
 
 def test_a_log_of_another_run_is_refused(recordings, stopped, experiment):
     (stopped / "log.jsonl").write_text("")
     with pytest.raises(DataError, match=r"log.jsonl: had \d+ bytes at the checkpoint, now 0"):
-        resume(recordings, stopped, experiment())
+        resume(experiment(), stopped)

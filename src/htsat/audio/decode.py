@@ -12,7 +12,7 @@ from pathlib import Path
 
 from htsat.audio import libsndfile
 from htsat.audio.blocks import check_sample_rate
-from htsat.audio.protocol import DecodedAudio, UndecodableError
+from htsat.audio.protocol import DecodedAudio, Encoded, UndecodableError
 from htsat.errors import AudioError
 from htsat.scores import FloatArray
 
@@ -28,7 +28,7 @@ SUFFIXES = frozenset((_LIBSNDFILE_SUFFIXES + _FFMPEG_SUFFIXES).split())
 """Lower-case suffixes of the files that count as audio when a folder is searched."""
 
 
-def decode(path: Path, resources: ExitStack) -> DecodedAudio:
+def decode(source: Encoded, resources: ExitStack) -> DecodedAudio:
     """Open a file with the first decoder that gets samples out of it; `resources` closes it.
 
     What comes before damage is kept, except where the header tells how much is missing (FLAC, WAV).
@@ -37,15 +37,18 @@ def decode(path: Path, resources: ExitStack) -> DecodedAudio:
         AudioError: with the reason, without the name of the file.
         OSError: when the file is missing or must not be read.
     """
-    _check_file(path)
+    if isinstance(source, Path):
+        _check_file(source)
+    elif not source.getbuffer():
+        raise AudioError("is an empty file")
     try:
-        return _started(libsndfile.open_file(path, resources))
+        return _started(libsndfile.open_file(source, resources))
     except UndecodableError as error:
         if find_spec("av") is None:
             raise AudioError(f"{error}; more formats are read after pip install 'htsat[media]'") from error
     from htsat.audio import ffmpeg
 
-    return _started(ffmpeg.open_file(path, resources))
+    return _started(ffmpeg.open_file(source, resources))
 
 
 def _check_file(path: Path) -> None:

@@ -13,14 +13,18 @@ from av.audio.stream import AudioStream
 from av.container import InputContainer
 
 from htsat.audio.blocks import mix_down
-from htsat.audio.protocol import DecodedAudio, UndecodableError
+from htsat.audio.protocol import DecodedAudio, Encoded, UndecodableError
 from htsat.errors import AudioError
 from htsat.scores import FloatArray
 
+_TIMED = {"mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm", "asf", "ogg"}
+"""Containers that store how long they are; of others FFmpeg guesses it from the size of the file."""
 
-def open_file(path: Path, resources: ExitStack) -> DecodedAudio:
+
+def open_file(source: Encoded, resources: ExitStack) -> DecodedAudio:
     """Open the first audio track of a file; `resources` closes it."""
-    file = resources.enter_context(path.open("rb"))
+    file = resources.enter_context(source.open("rb")) if isinstance(source, Path) else source
+    file.seek(0)  # another decoder may have read in it
     # An open file and no protocol: a playlist must not lead to other files or addresses.
     options = {"protocol_whitelist": ""}
     try:
@@ -38,7 +42,11 @@ def open_file(path: Path, resources: ExitStack) -> DecodedAudio:
         raise UndecodableError("holds no audio samples")
     # The header of AAC may name half the rate of what comes out of the decoder.
     blocks = _blocks(itertools.chain([first], frames), first.sample_rate)
-    return DecodedAudio(first.sample_rate, _duration_s(container, track), blocks)
+    duration_s = _duration_s(container, track)
+    n_frames = None
+    if duration_s is not None and container.format.name in _TIMED:
+        n_frames = round(duration_s * first.sample_rate)
+    return DecodedAudio(first.sample_rate, duration_s, blocks, n_frames)
 
 
 def _duration_s(container: InputContainer, track: AudioStream) -> float | None:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from contextlib import ExitStack
+from functools import partial
+from io import BytesIO
 from pathlib import Path
+from typing import BinaryIO
 
 import soundfile
 
 from htsat.audio.blocks import mix_down
-from htsat.audio.protocol import DecodedAudio, UndecodableError
+from htsat.audio.protocol import DecodedAudio, Encoded, UndecodableError
 from htsat.errors import AudioError
 from htsat.scores import FloatArray
 
@@ -20,12 +24,21 @@ _READ_FRAMES = 4096
 _SHORT_DATA = re.compile(r"data : (?P<promised>\d+) \(should be (?P<there>\d+)\)")
 _UNSET_BYTES = 0x7FFF0000
 
+_COUNT_WITHIN = 256
+"""Bytes from the start of an MP3 frame within which the number of frames stands."""
+
+_MPEG1_HZ = 32_000
+"""After a jump in MP3 of a lower rate libmpg123 complains on standard error that it misses earlier frames."""
+
+_PAGE_BYTES = 65_307
+"""The largest page of an Ogg file."""
+
 _UNKNOWN_FRAMES = 2**63 - 1
 """What libsndfile reports for a FLAC stream whose header gives no length."""
 
 
 class _ForwardReader(soundfile.SoundFile):  # type: ignore[misc]  # (soundfile has no types)
-    """A sound file that is only read forwards.
+    """A sound file that is only read forwards from where it stands.
 
     soundfile seeks after each read of a seekable file, which fails at the end of FLAC streams of unknown
     length and just before the damage in FLAC files that were cut off.
@@ -34,17 +47,55 @@ class _ForwardReader(soundfile.SoundFile):  # type: ignore[misc]  # (soundfile h
     def seekable(self) -> bool:
         return False
 
+    def can_jump(self) -> bool:
+        return bool(super().seekable())
 
-def open_file(path: Path, resources: ExitStack) -> DecodedAudio:
+
+def open_file(source: Encoded, resources: ExitStack) -> DecodedAudio:
     """Open a file; `resources` closes it."""
+    # soundfile itself cannot pass a name on that is no text.
+    name = os.fsencode(source) if isinstance(source, Path) and os.name == "posix" else source
     try:
-        file = resources.enter_context(_ForwardReader(path))
+        file = resources.enter_context(_ForwardReader(name))
     except soundfile.LibsndfileError as error:
         raise _undecodable(error) from error
     except TypeError as error:  # soundfile asks for the sample rate of `.raw` files
         raise AudioError("holds samples without a header, so that their rate and type are unknown") from error
     duration_s = None if file.frames == _UNKNOWN_FRAMES else file.frames / file.samplerate
-    return DecodedAudio(file.samplerate, duration_s, _blocks(file))
+    if file.frames == _UNKNOWN_FRAMES or (file.format == "MP3" and not _is_counted(source)):
+        return DecodedAudio(file.samplerate, duration_s, _blocks(file))
+    if not file.can_jump() or (file.format == "MP3" and file.samplerate < _MPEG1_HZ):
+        return DecodedAudio(file.samplerate, duration_s, _blocks(file), file.frames)
+    last_jump = file.frames - (_last_page_frames(source) if file.subtype == "VORBIS" else 0)
+    jump = partial(_blocks, file, last_jump=last_jump)
+    return DecodedAudio(file.samplerate, duration_s, _blocks(file), file.frames, jump)
+
+
+def _is_counted(source: Encoded) -> bool:
+    """Whether an MP3 file says how long it is; else libsndfile guesses from the size of the first frame."""
+    with _raw(source) as file:
+        head = file.read(10)
+        while head[:3] == b"ID3":  # tags, with their length in four times seven bits
+            size = sum(byte << shift for byte, shift in zip(head[6:], (21, 14, 7, 0), strict=False))
+            file.seek(size, os.SEEK_CUR)
+            head = file.read(10)
+        frame = head + file.read(_COUNT_WITHIN)
+    return any(tag in frame for tag in (b"Xing", b"Info", b"VBRI"))
+
+
+def _last_page_frames(source: Encoded) -> int:
+    """Frames of the last page of an Ogg file: libvorbis loses its place when it seeks into that one."""
+    with _raw(source) as file:
+        file.seek(max(0, file.seek(0, os.SEEK_END) - 2 * _PAGE_BYTES))
+        tail = file.read()
+    pages = [found.start() for found in re.finditer(b"OggS", tail)]
+    ends = [int.from_bytes(tail[page + 6 : page + 14], "little", signed=True) for page in pages]
+    finished = [end for end in ends if end >= 0]  # -1: no packet ends in the page
+    return max(0, finished[-1] - finished[-2]) if len(finished) > 1 else _UNKNOWN_FRAMES
+
+
+def _raw(source: Encoded) -> BinaryIO:
+    return source.open("rb") if isinstance(source, Path) else BytesIO(source.getvalue())
 
 
 def _promised_frames(file: soundfile.SoundFile) -> int:
@@ -61,13 +112,23 @@ def _promised_frames(file: soundfile.SoundFile) -> int:
     return int(file.frames * int(told["promised"]) / max(1, int(told["there"])))
 
 
-def _blocks(file: soundfile.SoundFile) -> Iterator[FloatArray]:
-    n_promised, n_read = _promised_frames(file), 0
+def _blocks(
+    file: soundfile.SoundFile, first_frame: int = 0, last_jump: int = _UNKNOWN_FRAMES
+) -> Iterator[FloatArray]:
+    """Blocks from a frame on; the file is sought only as far as `last_jump`."""
+    n_promised, n_read = _promised_frames(file), max(0, min(first_frame, last_jump))
+    if first_frame:
+        try:
+            file.seek(n_read)
+            while n_read < first_frame:
+                n_read += len(file.read(min(_READ_FRAMES, first_frame - n_read)))
+        except soundfile.LibsndfileError as error:
+            raise AudioError(f"cannot be decoded from {first_frame / file.samplerate:.2f} s on") from error
     while True:
         try:
             samples = file.read(_READ_FRAMES, dtype="float32", always_2d=True)
         except soundfile.LibsndfileError as error:
-            if not n_read:
+            if n_read == first_frame:
                 raise _undecodable(error) from error
             break
         if not len(samples):

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
 
 from htsat.errors import AudioError
 from htsat.scores import FloatArray
+
+Encoded = Path | BytesIO
+"""A file, or the bytes of one in memory; their attribute `name`, where they have it, stands in messages."""
 
 
 @dataclass(frozen=True)
@@ -14,12 +19,17 @@ class DecodedAudio:
     """A file that is being decoded.
 
     `blocks` yields mono float32 samples `(L,)` of any length at `sample_rate`, once;
-    `duration_s` is what the header says, None where it does not.
+    `duration_s` is what the header says, None where it does not. `n_frames` is the number of samples per
+    channel (where the codec pads, about that), None where nobody counted them. `blocks_from(frame)`, in
+    place of `blocks`, begins at a frame before the end without decoding what lies before; None where that is
+    not possible.
     """
 
     sample_rate: int
     duration_s: float | None
     blocks: Iterator[FloatArray]
+    n_frames: int | None = None
+    blocks_from: Callable[[int], Iterator[FloatArray]] | None = None
 
 
 class UndecodableError(AudioError):

@@ -43,7 +43,7 @@ class AudioStream:
         Raises:
             AudioError: when samples are not finite or the recording is shorter than one sample.
         """
-        with _about(self._name):
+        with about(self._name):
             yield from mono_blocks(self._audio.blocks, self._audio.sample_rate, self._sample_rate)
 
     def close(self) -> None:
@@ -70,8 +70,7 @@ def open_audio(source: Path | BinaryIO, sample_rate: int) -> AudioStream:
     Raises:
         AudioError: one line with the file's name when it is missing, empty, not audio or cannot be read.
     """
-    name = str(source) if isinstance(source, Path) else str(getattr(source, "name", "stream"))
-    with ExitStack() as resources, _about(name):
+    with ExitStack() as resources, about(name_of(source)) as name:
         path = source if isinstance(source, Path) else _spooled(source, resources)
         audio = decode(path, resources)
         return AudioStream(name, audio, sample_rate, resources.pop_all())
@@ -91,7 +90,7 @@ def array_blocks(waveform: NDArray[Any], sample_rate_in: int, sample_rate_out: i
     Raises:
         AudioError: for other shapes and types at once; for samples that are not finite while iterating.
     """
-    with _about("waveform"):
+    with about("waveform"):
         check_sample_rate(sample_rate_in)
         channels = _as_channels(np.asarray(waveform))
     return _array_blocks(channels, sample_rate_in, sample_rate_out)
@@ -100,7 +99,7 @@ def array_blocks(waveform: NDArray[Any], sample_rate_in: int, sample_rate_out: i
 def _array_blocks(channels: NDArray[Any], rate_in: int, rate_out: int) -> Iterator[FloatArray]:
     n_samples = channels.shape[1]
     mixed = (mix_down(channels[:, start : start + rate_in]) for start in range(0, n_samples, rate_in))
-    with _about("waveform"):
+    with about("waveform"):
         yield from mono_blocks(mixed, rate_in, rate_out)
 
 
@@ -121,11 +120,16 @@ def _spooled(source: BinaryIO, resources: ExitStack) -> Path:
     return path
 
 
+def name_of(source: Path | BinaryIO) -> str:
+    """How messages name a file or a stream."""
+    return str(source) if isinstance(source, Path) else str(getattr(source, "name", "stream"))
+
+
 @contextmanager
-def _about(name: str) -> Iterator[None]:
+def about(name: str) -> Iterator[str]:
     """Put the name of the recording before the reason of an error."""
     try:
-        yield
+        yield name
     except AudioError as error:
         raise AudioError(f"{name}: {error}") from error
     except OSError as error:

@@ -1,4 +1,4 @@
-"""`htsat info`: what a model or a recording is."""
+"""`htsat info`: what a model, a recording, a training run or a data set is."""
 
 from __future__ import annotations
 
@@ -7,26 +7,84 @@ from pathlib import Path
 import soundfile
 
 from htsat.audio import SUFFIXES, open_audio
-from htsat.checkpoints.resolve import resolve
+from htsat.checkpoints.resolve import MODEL_NAME, resolve
+from htsat.cli.listening import say
 from htsat.cli.parser import Parser
+from htsat.data.manifest import MANIFEST_NAMES
+from htsat.errors import ConfigError, HtsatError
+from htsat.pictures.canvas import check_picture
+from htsat.pictures.curves import draw_curves
+from htsat.training.history import is_run, read_history
 
 Facts = list[tuple[str, str]]
 
-_DESCRIPTION = "Describe a model (name, file, folder or hf:// address) or a recording."
-_EXAMPLE = "htsat info nano-esc50"
+_DESCRIPTION = (
+    "Describe models (name, file, folder or hf:// address), recordings, training runs or data sets."
+)
+_EXAMPLE = "htsat info runs/first --picture curves.png"
 _ANY_RATE_HZ = 32_000
 
 
 def main(argv: list[str]) -> int:
     """Run the command."""
     parser = Parser("info", _DESCRIPTION, _EXAMPLE)
-    parser.add_argument("what", metavar="MODEL|AUDIO")
-    what = parser.parse(argv).what
-    facts = _audio_facts(Path(what)) if _is_audio(Path(what)) else _model_facts(resolve(what))
-    width = max(len(name) for name, _ in facts)
-    for name, value in facts:
-        print(f"{name:<{width}}  {value}")
+    parser.add_argument("what", nargs="+", metavar="MODEL|AUDIO|RUN|DATASET")
+    parser.add_argument(
+        "--picture", type=Path, metavar="PATH", help="draw the curves of the runs (.png, .svg)"
+    )
+    args = parser.parse(argv)
+    if args.picture is not None:
+        _draw(args.picture, [Path(what) for what in args.what])
+    errors = []
+    for number, what in enumerate(args.what):
+        try:
+            _show(_facts(what), is_first=number == 0)
+        except HtsatError as error:
+            errors.append(error)
+    for further in errors[1:]:
+        say(str(further))
+    if errors:
+        raise errors[0]
     return 0
+
+
+def _draw(picture: Path, runs: list[Path]) -> None:
+    check_picture(picture)
+    for run in runs:
+        if not is_run(run):
+            raise ConfigError(f"--picture shows the curves of runs, and {run} is none")
+    draw_curves(picture, [read_history(run) for run in runs])
+
+
+def _show(facts: Facts, *, is_first: bool) -> None:
+    """One column of facts; a name that stands above already is not repeated."""
+    if not is_first:
+        print()
+    width = max(len(name) for name, _ in facts)
+    before = ""
+    for name, value in facts:
+        print(f"{'' if name == before else name:<{width}}  {value}")
+        before = name
+
+
+def _facts(what: str) -> Facts:
+    path = Path(what)
+    if is_run(path):
+        from htsat.cli.facts import run_facts
+
+        return run_facts(read_history(path))
+    if _is_data(path):
+        from htsat.cli.facts import data_facts
+
+        return data_facts(path)
+    return _audio_facts(path) if _is_audio(path) else _model_facts(resolve(what))
+
+
+def _is_data(path: Path) -> bool:
+    """A manifest, or a folder that holds no model."""
+    if path.is_dir():
+        return not (path / MODEL_NAME).is_file()
+    return path.suffix.lower() in {Path(name).suffix for name in MANIFEST_NAMES}
 
 
 def _is_audio(path: Path) -> bool:

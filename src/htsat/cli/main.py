@@ -22,10 +22,14 @@ COMMANDS = {
     "detect": "find when each sound begins and ends",
     "embed": "turn recordings into vectors",
     "finetune": "train a model on your own recordings",
+    "train": "run an experiment: a preset, or a file of settings",
+    "teach": "write a model's answers down, for another to learn from",
+    "average": "make one model of several by averaging their weights",
     "evaluate": "measure how well a model hears labelled recordings",
     "prepare": "make a data set ready for training",
+    "pack": "pack recordings into shards, for sets of millions",
     "convert": "turn a published checkpoint into a model file",
-    "info": "tell what is in a model file or a recording",
+    "info": "tell what a model, recording, training run or data set is",
 }
 
 DEBUG = ContextVar("debug", default=False)
@@ -36,7 +40,7 @@ EXIT_WRONG_USE = 2
 EXIT_INTERRUPTED = 130
 _EXIT_BROKEN_PIPE = 141
 
-_EXTRAS = {"lightning": "train", "jsonargparse": "train", "av": "media"}
+_EXTRAS = {"lightning": "train", "jsonargparse": "train", "yaml": "train", "av": "media"}
 
 
 class _Problem(NamedTuple):

@@ -1,46 +1,50 @@
 """Which recordings a model learns from, and what is heard in each.
 
-A manifest is a UTF-8 table with tabs and a header line. `path` and `labels` are required; paths are relative
-to the manifest's folder. Several labels of one clip are joined by `;`; an empty field says that none of the
-classes is heard. The optional columns are `start` and `duration` (seconds within the recording), `fold` and
-`group` (the source recording: a split never separates a group). Where
-a `labels.txt` lies beside it, one name a line, it gives the order of the classes.
+A manifest is a table of clips, TSV (UTF-8, tabs, a header line) or Parquet. `path` and `labels` are required.
+Paths are relative to the manifest's folder. Several labels of one clip are joined by `;` (in Parquet they may
+be a list); an empty field says that none of the classes is heard. Optional are
+
+- `start`, `duration`: the stretch of the recording that is meant, in seconds;
+- `fold`: the part of the data set that the clip belongs to;
+- `group`: its origin, which a split never separates;
+- `weight`: how often the clip is drawn against others;
+- `events`: a file of strong labels;
+- `offset`, `size`: the recording is a file inside the tar shard `path`;
+- `row`: the recording is a row of the HDF5 or Parquet file `path`.
+
+Where a `labels.txt` lies beside it, one name a line, it gives the order of the classes.
 """
 
 from __future__ import annotations
 
-import csv
 import dataclasses
-import math
 import random
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from htsat.data.clip import Clip, Member, Row
+from htsat.data.clip_tables import read_clips, write_clips
 from htsat.errors import DataError
 from htsat.files import atomic_path
 from htsat.labels import LabelSet
 
-LABEL_SEPARATOR = ";"
+__all__ = [
+    "Clip",
+    "Manifest",
+    "Member",
+    "Row",
+    "read_data",
+    "read_folder",
+    "read_manifest",
+    "write_manifest",
+]
+
 NEGATIVE_FOLDER = "_negative"
-
-
-@dataclass(frozen=True)
-class Clip:
-    """One labelled stretch of a recording; `duration_s` None means to its end."""
-
-    path: Path
-    labels: tuple[str, ...]
-    start_s: float = 0.0
-    duration_s: float | None = None
-    fold: int | None = None
-    group: str = ""
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.start_s < math.inf:
-            raise DataError(f"{self.path}: start must be at least 0 s, got {self.start_s}")
-        if self.duration_s is not None and not 0 < self.duration_s < math.inf:
-            raise DataError(f"{self.path}: duration must be above 0 s, got {self.duration_s}")
+INDEX_NAME = "index.parquet"
+"""The manifest of packed recordings, which lies beside their shards."""
+MANIFEST_NAMES = ("manifest.tsv", "manifest.parquet", INDEX_NAME)
+"""Manifests that a folder is known by; the first that is there counts."""
 
 
 @dataclass(frozen=True)
@@ -53,71 +57,74 @@ class Manifest:
     def __post_init__(self) -> None:
         if not self.clips:
             raise DataError("there are no clips to learn from")
-        for clip in self.clips:
-            for label in clip.labels:
+        for labels in {clip.labels for clip in self.clips}:
+            for label in labels:
                 try:
                     self.labels.index(label)
                 except DataError as error:
-                    raise DataError(f"{clip.path}: {error}") from None
+                    clip = next(clip for clip in self.clips if clip.labels == labels)
+                    raise DataError(f"{clip.title}: {error}") from None
 
     def only(self, clips: Iterable[Clip]) -> Manifest:
         """The same classes with a part of the clips."""
         return dataclasses.replace(self, clips=tuple(clips))
 
-    def split_fold(self, fold: int) -> tuple[Manifest, Manifest]:
-        """Clips outside a fold, and those in it."""
+    def split_fold(self, fold: int | str) -> tuple[Manifest, Manifest]:
+        """Clips outside a fold, and those in it.
+
+        Raises:
+            DataError: when there is no such fold, or clips of one group lie on both sides of it.
+        """
         folds = sorted({clip.fold for clip in self.clips if clip.fold is not None})
-        if fold not in folds:
-            raise DataError(f"no clip has fold {fold}; the manifest's folds are {folds}")
-        return (
-            self.only(clip for clip in self.clips if clip.fold != fold),
-            self.only(clip for clip in self.clips if clip.fold == fold),
-        )
+        if str(fold) not in folds:
+            raise DataError(f"no clip has fold {fold}; the manifest's folds are [{', '.join(folds)}]")
+        outside = self.only(clip for clip in self.clips if clip.fold != str(fold))
+        inside = self.only(clip for clip in self.clips if clip.fold == str(fold))
+        origins = {clip.origin for clip in inside.clips}
+        for clip in outside.clips:
+            if clip.origin in origins:
+                other = f"fold {clip.fold}" if clip.fold else "no fold"
+                raise DataError(
+                    f"fold {fold} would separate a group: {clip.origin!r} lies in it and in {other}"
+                )
+        return outside, inside
 
     def split_share(self, share: float, seed: int) -> tuple[Manifest, Manifest]:
         """Hold a random share of the groups out; the clips of one group stay together."""
-        groups = sorted({clip.group or str(clip.path) for clip in self.clips})
-        random.Random(seed).shuffle(groups)
-        held_out = set(groups[: max(1, round(share * len(groups)))])
-        inside = [(clip.group or str(clip.path)) in held_out for clip in self.clips]
-        if all(inside):
+        origins = sorted({clip.origin for clip in self.clips})
+        random.Random(seed).shuffle(origins)
+        held_out = set(origins[: max(1, round(share * len(origins)))])
+        if len(held_out) == len(origins):
             raise DataError(
                 "all clips come from one recording (group): nothing can be held out for validation"
             )
         return (
-            self.only(clip for clip, out in zip(self.clips, inside, strict=True) if not out),
-            self.only(clip for clip, out in zip(self.clips, inside, strict=True) if out),
+            self.only(clip for clip in self.clips if clip.origin not in held_out),
+            self.only(clip for clip in self.clips if clip.origin in held_out),
         )
 
 
+def read_data(source: Path, suffixes: frozenset[str]) -> Manifest:
+    """A manifest, a folder with a manifest in it, or a folder of folders named after their class."""
+    if not source.is_dir():
+        return read_manifest(source)
+    own = [source / name for name in MANIFEST_NAMES if (source / name).is_file()]
+    return read_manifest(own[0]) if own else read_folder(source, suffixes)
+
+
 def read_manifest(path: Path) -> Manifest:
-    """Read a TSV manifest.
+    """Read a manifest, `.parquet` or TSV.
 
     Raises:
-        DataError: naming file and line of the first row that does not fit.
+        DataError: naming file and line (Parquet: row) of the first row that does not fit.
     """
-    try:
-        with path.open(encoding="utf-8", newline="") as file:
-            reader = csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
-            _check_columns(path, reader.fieldnames or [])
-            clips = tuple(_clip(row, path, reader.line_num) for row in reader)
-    except OSError as error:
-        raise DataError(f"{path}: {error.strerror}") from None
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path}: cannot be read as a manifest ({error})") from None
+    clips = read_clips(path)
     return Manifest(clips, _label_order(path.parent, clips))
 
 
 def write_manifest(path: Path, manifest: Manifest) -> None:
-    """Write a TSV manifest and its `labels.txt`; paths are stored as they are."""
-    with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, delimiter="\t", quoting=csv.QUOTE_NONE, lineterminator="\n")
-        writer.writerow(["path", "labels", "start", "duration", "fold", "group"])
-        for clip in manifest.clips:
-            duration = "" if clip.duration_s is None else clip.duration_s
-            fold = "" if clip.fold is None else clip.fold
-            labels = LABEL_SEPARATOR.join(clip.labels)
-            writer.writerow([clip.path, labels, clip.start_s, duration, fold, clip.group])
+    """Write a manifest, `.parquet` or TSV, and its `labels.txt`; paths below its folder are made relative."""
+    write_clips(path, manifest.clips)
     with atomic_path(path.parent / "labels.txt") as temporary:
         temporary.write_text("".join(f"{name}\n" for name in manifest.labels), encoding="utf-8")
 
@@ -146,38 +153,8 @@ def _folder_labels(name: str) -> tuple[str, ...]:
 def _label_order(folder: Path, clips: Iterable[Clip]) -> LabelSet:
     listed = folder / "labels.txt"
     if listed.is_file():
-        return LabelSet.of(listed.read_text(encoding="utf-8").splitlines())
+        try:
+            return LabelSet.of(listed.read_text(encoding="utf-8").splitlines())
+        except (DataError, UnicodeDecodeError) as error:
+            raise DataError(f"{listed}: {error}") from None
     return LabelSet.of(sorted({label for clip in clips for label in clip.labels}))
-
-
-_REQUIRED = ("path", "labels")
-_OPTIONAL = ("start", "duration", "fold", "group")
-
-
-def _check_columns(path: Path, columns: Iterable[str]) -> None:
-    found = list(columns)
-    for name in _REQUIRED:
-        if name not in found:
-            raise DataError(f"{path}: a manifest needs a column {name!r}, found {', '.join(found) or 'none'}")
-    unknown = [name for name in found if name not in _REQUIRED + _OPTIONAL]
-    if unknown:
-        raise DataError(
-            f"{path}: unknown column {unknown[0]!r}; known are {', '.join(_REQUIRED + _OPTIONAL)}"
-        )
-
-
-def _clip(row: dict[str, str | None], path: Path, line: int) -> Clip:
-    cells = {name: (cell or "").strip() for name, cell in row.items() if name is not None}
-    if not cells["path"]:
-        raise DataError(f"{path}, line {line}: the path is empty")
-    try:
-        return Clip(
-            path=path.parent / cells["path"],
-            labels=tuple(label for label in cells["labels"].split(LABEL_SEPARATOR) if label),
-            start_s=float(cells.get("start") or 0.0),
-            duration_s=float(cells["duration"]) if cells.get("duration") else None,
-            fold=int(cells["fold"]) if cells.get("fold") else None,
-            group=cells.get("group", ""),
-        )
-    except ValueError as error:
-        raise DataError(f"{path}, line {line}: {error}") from None

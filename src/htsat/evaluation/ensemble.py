@@ -5,12 +5,14 @@ K classes.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 
 import numpy as np
 
 from htsat.audio import open_audio
 from htsat.data.manifest import Clip
+from htsat.data.stores import SoundReader
 from htsat.errors import DataError, did_you_mean
 from htsat.evaluation.shifts import shift_samples, shifted, stretch
 from htsat.labels import LabelSet
@@ -37,12 +39,17 @@ class Ensemble:
         self._orders = [
             [model.description.labels.index(label) for label in self.labels] for model in self._models
         ]
+        self._readers = {rate: SoundReader(rate) for rate in self._sample_rates}
         self.n_passes = n_passes
 
     @property
     def names(self) -> tuple[str, ...]:
         """The models, as they were asked for."""
         return tuple(model.description.name for model in self._models)
+
+    @property
+    def _sample_rates(self) -> set[int]:
+        return {model.description.sample_rate for model in self._models}
 
     @property
     def labels(self) -> LabelSet:
@@ -73,26 +80,32 @@ class Ensemble:
             NonFiniteScoresError: when a network's answer is not finite.
         """
         heard = [
-            _hear(model, clip, shift)[order]
+            self._hear(model, clip, shift)[order]
             for model, order in zip(self._models, self._orders, strict=True)
             for shift in shift_samples(self.n_passes)
         ]
         mean: Doubles = np.mean(heard, axis=0, dtype=np.float64)
         return mean
 
+    def _hear(self, model: Recognizer, clip: Clip, shift: int) -> FloatArray:
+        """The probabilities of a clip as `htsat tag` gives them for a file of its own."""
+        with self._blocks(clip, model.description.sample_rate) as blocks:
+            try:
+                return model.hear_blocks(shifted(blocks, shift)).clip_scores.probabilities
+            except (TooShortError, NonFiniteScoresError) as error:
+                place = f"{clip.title}, from {clip.start_s:g} s" if clip.start_s else clip.title
+                raise type(error)(f"{place}: {error}") from error
 
-def _hear(model: Recognizer, clip: Clip, shift: int) -> FloatArray:
-    """The probabilities of a clip as `htsat tag` gives them for a file of its own."""
-    rate = model.description.sample_rate
-    start = round(clip.start_s * rate)
-    stop = None if clip.duration_s is None else start + round(clip.duration_s * rate)
-    with open_audio(clip.path, rate) as audio:
-        blocks = shifted(stretch(audio.blocks(), start, stop), shift)
-        try:
-            return model.hear_blocks(blocks).clip_scores.probabilities
-        except (TooShortError, NonFiniteScoresError) as error:
-            place = f"{clip.path}, from {clip.start_s:g} s" if clip.start_s else clip.path
-            raise type(error)(f"{place}: {error}") from error
+    @contextmanager
+    def _blocks(self, clip: Clip, rate: int) -> Iterator[Iterable[FloatArray]]:
+        """The samples of a clip: recordings of any length in blocks; those packed with others are short."""
+        if clip.place is not None:
+            yield [self._readers[rate].read(clip)]
+            return
+        start = round(clip.start_s * rate)
+        stop = None if clip.duration_s is None else start + round(clip.duration_s * rate)
+        with open_audio(clip.path, rate) as audio:
+            yield stretch(audio.blocks(), start, stop)
 
 
 def _check_agreement(first: Recognizer, other: Recognizer) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -20,6 +21,7 @@ from htsat.labels import LabelSet
 from htsat.metrics.clip_based import confusion_matrix, cross_entropy
 from htsat.metrics.ranking import Doubles, RankMetrics
 from htsat.metrics.summary import N_RESAMPLES, RankedClips
+from htsat.processes import ALONE, Processes
 from htsat.recognition.recognizer import NonFiniteScoresError
 from htsat.scores import FloatArray, Tag, Task
 
@@ -42,41 +44,62 @@ class HeardClips(NamedTuple):
     broken: tuple[BrokenClip, ...]
 
 
-def evaluate(ensemble: Ensemble, manifest: Manifest, data: str, progress: Progress = iter) -> Report:
+def evaluate(
+    ensemble: Ensemble,
+    manifest: Manifest,
+    data: str,
+    progress: Progress = iter,
+    processes: Processes = ALONE,
+) -> Report:
     """Compare what models hear in the clips of a manifest with its labels.
 
     Args:
         ensemble: one model or several, and how often each hears a clip.
         manifest: the clips; its classes may stand in another order than those of the models.
         data: what the clips are, in words, for the report.
-        progress: follows the clips.
+        progress: follows the clips that this process hears.
+        processes: share the clips; all of them get the report, which is that of one process.
 
     Raises:
         DataError: when labels do not fit the models, before anything is heard; or when no clip can be heard.
+        HtsatError: when another process has failed.
     """
     ensemble.check_labels(manifest.labels)
     if ensemble.task == "multi_class":
         _check_one_label_each(manifest)
-    return make_report(ensemble, hear_clips(ensemble, manifest, progress), data)
+    return make_report(ensemble, hear_clips(ensemble, manifest, progress, processes), data)
 
 
-def hear_clips(ensemble: Ensemble, manifest: Manifest, progress: Progress = iter) -> HeardClips:
+def hear_clips(
+    ensemble: Ensemble, manifest: Manifest, progress: Progress = iter, processes: Processes = ALONE
+) -> HeardClips:
     """Hear every clip as `htsat tag` would; broken ones are listed, not fatal.
 
     Raises:
         DataError: when not a single clip can be heard.
+        HtsatError: when another process has failed.
     """
-    clips, heard, broken = [], [], []
-    for clip in progress(manifest.clips):
-        try:
-            heard.append(ensemble.probabilities(clip))
-            clips.append(clip)
-        except (AudioError, NonFiniteScoresError) as error:
-            broken.append(BrokenClip(clip, str(error)))
-    if not clips:
+    share = [_answer(ensemble, clip) for clip in progress(processes.share(manifest.clips))]
+    answers = list(zip(manifest.clips, processes.gather(share), strict=True))
+    broken = tuple(BrokenClip(clip, answer) for clip, answer in answers if isinstance(answer, str))
+    heard = [(clip, answer) for clip, answer in answers if not isinstance(answer, str)]
+    if not heard:
         raise DataError(f"none of the {len(broken)} clips can be heard; the first: {broken[0].reason}")
-    targets = [target_of(clip.labels, ensemble.labels) for clip in clips]
-    return HeardClips(tuple(clips), np.stack(heard), np.stack(targets), tuple(broken))
+    targets = [target_of(clip.labels, ensemble.labels) for clip, _ in heard]
+    return HeardClips(
+        tuple(clip for clip, _ in heard),
+        np.stack([probabilities for _, probabilities in heard]),
+        np.stack(targets),
+        broken,
+    )
+
+
+def _answer(ensemble: Ensemble, clip: Clip) -> Doubles | str:
+    """The probabilities of a clip, or why there are none."""
+    try:
+        return ensemble.probabilities(clip)
+    except (AudioError, NonFiniteScoresError) as error:
+        return str(error)
 
 
 def make_report(ensemble: Ensemble, heard: HeardClips, data: str) -> Report:
@@ -110,10 +133,11 @@ def clip_list_sha256(clips: Iterable[Clip]) -> str:
 
 
 def _fingerprint_line(clip: Clip) -> str:
+    name = Path(clip.title).name
     if not clip.start_s and clip.duration_s is None:
-        return clip.path.name
+        return name
     duration = "" if clip.duration_s is None else f"{clip.duration_s:.6f}"
-    return f"{clip.path.name}\t{clip.start_s:.6f}\t{duration}"
+    return f"{name}\t{clip.start_s:.6f}\t{duration}"
 
 
 def _check_one_label_each(manifest: Manifest) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import NamedTuple
 
 from htsat.data.dataset import BrokenClip
@@ -78,6 +78,12 @@ class Report:
     broken: tuple[BrokenClip, ...]
 
     @property
+    def title(self) -> str:
+        """Which models, by the end of their paths, on what."""
+        names = ["/".join(PurePath(model.removesuffix(".safetensors")).parts[-2:]) for model in self.models]
+        return f"{' + '.join(names)} on {self.data}"
+
+    @property
     def n_classes_without_positives(self) -> int:
         """Classes that no clip has, which the means leave out."""
         return sum(not entry.n_positives for entry in self.per_class)
@@ -113,8 +119,8 @@ def to_json(report: Report) -> str:
 
 
 def _figures(summary: Summary[float] | Summary[Interval]) -> dict[str, object]:
-    return {
-        "accuracy": summary.accuracy,
+    accuracy: dict[str, object] = {} if summary.accuracy is None else {"accuracy": summary.accuracy}
+    return accuracy | {
         "mAP": summary.mean_average_precision,
         "mAUC": summary.mean_roc_auc,
         "d_prime": summary.d_prime,
@@ -136,7 +142,7 @@ def _worst_fields(worst: WorstClip) -> dict[str, object]:
 
 
 def _place(clip: Clip) -> dict[str, object]:
-    return {"file": str(clip.path), "start": clip.start_s, "duration": clip.duration_s}
+    return {"file": clip.title, "start": clip.start_s, "duration": clip.duration_s}
 
 
 def _finite(value: object) -> object:

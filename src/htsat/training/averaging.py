@@ -1,42 +1,192 @@
-"""Means of weights."""
+"""Means of weights: running over the steps, of the ends of epochs, and of models that were saved.
+
+The statistics of `mel_norm`, the only batch norm, are averaged like weights. They are those of the input and
+do not depend on any weight, so they need not be measured anew for a mean, as is usual after averaging.
+"""
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
-from typing import Generic, TypeVar
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Generic, Protocol, TypeVar
 
 import torch
 from torch import Tensor, nn
 
+from htsat.errors import CheckpointError
+from htsat.training.experiment import Optimisation
+from htsat.training.schedule import Progress
+
 Network = TypeVar("Network", bound=nn.Module)
+Network_co = TypeVar("Network_co", bound=nn.Module, covariant=True)
+
+
+class Average(Protocol[Network_co]):
+    """What is evaluated and saved in place of the weights that move."""
+
+    @property
+    def network(self) -> Network_co:
+        """The network with the mean weights; the one that learns where there is no mean (yet)."""
+
+    def is_due(self, progress: Progress) -> bool:
+        """Whether the weights of this moment, after a step, belong to the mean."""
+
+    def update(self, network: nn.Module) -> None:
+        """Let weights into the mean."""
+
+    n_updates: int
+    """How many went into it; with the weights of the copies that is where it stands."""
+
+    @property
+    def copies(self) -> Sequence[Network_co]:
+        """The networks that hold mean weights, beside the one that learns."""
+
+
+def build_average(network: Network, settings: Optimisation) -> Average[Network]:
+    """The mean that the settings ask for."""
+    match settings.averaging:
+        case "exponential":
+            return ExponentialAverage(network, settings.ema_decay)
+        case "uniform":
+            return UniformAverage(network, begin=settings.uniform_from * settings.epochs)
+        case "none":
+            return NoAverage(network)
 
 
 class ExponentialAverage(Generic[Network]):
-    """Running mean of a network's weights and statistics; evaluated and saved in their place.
+    """Running mean of a network's weights and statistics over the steps.
 
     The decay rises to its value as `(1 + n) / (10 + n)` over the steps, so that the random start is
     forgotten early.
     """
 
     def __init__(self, network: Network, decay: float) -> None:
-        self.network = copy.deepcopy(network).eval()
-        self.network.requires_grad_(False)
+        self.network = _still_copy(network)
         self._decay = decay
-        self._n_updates = 0
+        self.n_updates = 0
 
-    @torch.no_grad()
+    def is_due(self, progress: Progress) -> bool:
+        """After every step."""
+        return True
+
     def update(self, network: nn.Module) -> None:
         """Move the mean towards the present weights."""
-        decay = min(self._decay, (1 + self._n_updates) / (10 + self._n_updates))
-        self._n_updates += 1
-        for mean, new in zip(self.network.state_dict().values(), network.state_dict().values(), strict=True):
-            if mean.is_floating_point():
-                mean.lerp_(new, 1.0 - decay)
-            else:
-                mean.copy_(new)
+        decay = min(self._decay, (1 + self.n_updates) / (10 + self.n_updates))
+        _move_towards(self.network, network, 1.0 - decay)
+        self.n_updates += 1
 
-    def restore(self, state: Mapping[str, Tensor], n_updates: int) -> None:
-        """Stand where another mean stood after so many updates."""
-        self.network.load_state_dict(state)
-        self._n_updates = n_updates
+    @property
+    def copies(self) -> Sequence[Network]:
+        """The mean."""
+        return (self.network,)
+
+
+class UniformAverage(Generic[Network]):
+    """Mean of the weights at the ends of the last epochs, all alike; before them, the network as it is.
+
+    Stochastic weight averaging (Izmailov et al., 2018).
+    """
+
+    def __init__(self, network: Network, begin: float) -> None:
+        """`begin` is the number of epochs after which the mean begins."""
+        self._learning = network
+        self._mean = _still_copy(network)
+        self._begin = begin
+        self.n_updates = 0
+
+    @property
+    def network(self) -> Network:
+        """The mean, or the network that learns before there is one."""
+        return self._mean if self.n_updates else self._learning
+
+    def is_due(self, progress: Progress) -> bool:
+        """At the end of an epoch, after the beginning of the mean."""
+        epoch, n_clips = divmod(progress.clips_seen, progress.clips_per_epoch)
+        return n_clips == 0 and epoch > self._begin
+
+    def update(self, network: nn.Module) -> None:
+        """Let one more state into the mean."""
+        self.n_updates += 1
+        _move_towards(self._mean, network, 1.0 / self.n_updates)
+
+    @property
+    def copies(self) -> Sequence[Network]:
+        """The mean."""
+        return (self._mean,)
+
+
+class NoAverage(Generic[Network]):
+    """The network that learns itself: no second copy of the weights."""
+
+    def __init__(self, network: Network) -> None:
+        self.network = network
+        self.n_updates = 0
+
+    def is_due(self, progress: Progress) -> bool:
+        """Never."""
+        return False
+
+    def update(self, network: nn.Module) -> None:
+        """Nothing: the network that learns is what is evaluated."""
+
+    @property
+    def copies(self) -> Sequence[Network]:
+        """None."""
+        return ()
+
+
+def mean_of_states(states: Iterable[Mapping[str, Tensor]]) -> dict[str, Tensor]:
+    """Mean of the weights of several models of one network, all alike (official behaviour 10).
+
+    Sums are in float64, so that only the result is rounded; what is no floating point number, such as
+    the count of batches, comes from the last. One state at a time is in memory beside the sum.
+
+    Raises:
+        CheckpointError: when there is no state, or when one has other names or shapes than those before it.
+    """
+    sums: dict[str, Tensor] = {}
+    last: Mapping[str, Tensor] = {}
+    n_states = 0
+    for state in states:
+        _refuse_other_network(n_states, sums, state)
+        for name, tensor in state.items():
+            is_summed = tensor.is_floating_point() and n_states > 0
+            sums[name] = sums[name] + tensor if is_summed else _as_sum(tensor)
+        last, n_states = state, n_states + 1
+    if not n_states:
+        raise CheckpointError("expected at least one state to average, got none")
+    return {
+        name: (sums[name] / n_states).to(tensor.dtype) if tensor.is_floating_point() else tensor.clone()
+        for name, tensor in last.items()
+    }
+
+
+def _as_sum(tensor: Tensor) -> Tensor:
+    return tensor.double() if tensor.is_floating_point() else tensor
+
+
+def _refuse_other_network(n_states: int, sums: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> None:
+    """Let only states of one network be averaged."""
+    if not n_states:
+        return
+    for name in sorted(sums.keys() | state.keys()):
+        shapes = [tuple(side[name].shape) if name in side else "nothing" for side in (sums, state)]
+        if shapes[0] != shapes[1]:
+            raise CheckpointError(
+                f"model {n_states + 1} is of another network: {name} has {shapes[1]}, expected {shapes[0]}"
+            )
+
+
+def _still_copy(network: Network) -> Network:
+    """A copy that is evaluated, never trained."""
+    return copy.deepcopy(network).eval().requires_grad_(False)
+
+
+@torch.no_grad()
+def _move_towards(mean: nn.Module, network: nn.Module, share: float) -> None:
+    """Move a mean by a share of the way to a network; what is no floating point number is taken over."""
+    for old, new in zip(mean.state_dict().values(), network.state_dict().values(), strict=True):
+        if old.is_floating_point():
+            old.lerp_(new, share)
+        else:
+            old.copy_(new)

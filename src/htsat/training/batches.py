@@ -5,7 +5,7 @@ B clips, L samples, K classes.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -14,33 +14,63 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from htsat.data.dataset import Sample, TrainingClips
-from htsat.data.sampling import ClipSampler
-from htsat.training.experiment import Experiment
+from htsat.data.sampling import PartSampler
+from htsat.scores import FloatArray
+
+LookUp = Callable[[int, int], FloatArray]
+"""From a pass over the clips and the index of a clip to a teacher's logits. Shape: `(K,)`."""
 
 
 class Batch(NamedTuple):
-    """Shape: `waveform` `(B, L)`, `target` `(B, K)`."""
+    """Shape: `waveform` `(B, L)`, `target` `(B, K)`, `answers` of a teacher `(B, K)` or None.
+
+    `seeds` are what the random changes of the clips depend on; `broken` names clips that could not be read
+    and were replaced.
+    """
 
     waveform: Tensor
     target: Tensor
+    seeds: tuple[int, ...]
+    answers: Tensor | None
+    broken: tuple[str, ...]
 
 
-def collate(samples: Sequence[Sample]) -> Batch:
-    """Join samples to a batch."""
-    waveforms = torch.from_numpy(np.stack([sample.waveform for sample in samples]))
-    return Batch(waveforms, torch.from_numpy(np.stack([sample.target for sample in samples])))
+class Collator:
+    """Joins samples to a batch, with the answers of a teacher where there is one."""
+
+    def __init__(self, look_up: LookUp | None = None) -> None:
+        self._look_up = look_up
+
+    def __call__(self, samples: Sequence[Sample]) -> Batch:
+        """Shape: samples of `(L,)` and `(K,)` -> `(B, L)` and `(B, K)`."""
+        return Batch(
+            waveform=_stacked([sample.waveform for sample in samples]),
+            target=_stacked([sample.target for sample in samples]),
+            seeds=tuple(sample.seed for sample in samples),
+            answers=self._answers(samples),
+            broken=tuple(reason for sample in samples for reason in sample.broken),
+        )
+
+    def _answers(self, samples: Sequence[Sample]) -> Tensor | None:
+        if self._look_up is None:
+            return None
+        return _stacked([self._look_up(sample.draw.epoch, sample.draw.index) for sample in samples])
 
 
-def load_parts(clips: TrainingClips, sampler: ClipSampler, experiment: Experiment) -> DataLoader[Batch]:
-    """The parts of the batches of an epoch, in the sampler's order; a rest that fills none is left out."""
-    optimisation = experiment.optimisation
+def _stacked(arrays: Sequence[FloatArray]) -> Tensor:
+    return torch.from_numpy(np.stack(arrays))
+
+
+def load_parts(
+    clips: TrainingClips, parts: PartSampler, n_workers: int, look_up: LookUp | None = None
+) -> DataLoader[Batch]:
+    """The parts of the batches of an epoch, in the sampler's order."""
     return DataLoader(
         clips,  # type: ignore[arg-type]  # drawn by Draw, not by a bare index
-        batch_size=optimisation.batch_size // optimisation.accumulate,
-        sampler=sampler,
-        collate_fn=collate,
-        num_workers=experiment.n_workers,
-        drop_last=len(clips) >= optimisation.batch_size,
-        # Its own: the loader draws a seed each time it begins, which would shift the draws of a resumed run.
+        batch_sampler=parts,
+        collate_fn=Collator(look_up),
+        num_workers=n_workers,
+        persistent_workers=n_workers > 0,
+        # Its own: the loader draws a seed each time it begins, which would shift other draws.
         generator=torch.Generator(),
     )

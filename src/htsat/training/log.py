@@ -1,16 +1,30 @@
-"""The log of a run: one JSON line per event."""
+"""The log of a run: one JSON line per event, and whoever else wants to hear of it."""
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from htsat.errors import DataError
 
 LOG_NAME = "log.jsonl"
+
+Event = Mapping[str, object]
+"""What happened, under `event`, and its figures by name."""
+
+
+class Receiver(Protocol):
+    """Something that is told of every event, such as a board with curves."""
+
+    def write(self, event: Event) -> None:
+        """Take note of an event."""
+
+    def close(self) -> None:
+        """No more events come."""
 
 
 @dataclass(frozen=True)
@@ -19,12 +33,24 @@ class Log:
 
     path: Path
     watch: Callable[[dict[str, object]], None]
+    receivers: tuple[Receiver, ...] = ()
+    is_kept: bool = True
+    """Of several processes one keeps the log."""
 
     def write(self, **event: object) -> None:
         """Append an event and flush it."""
+        if not self.is_kept:
+            return
         with self.path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(event) + "\n")
+        for receiver in self.receivers:
+            receiver.write(event)
         self.watch(event)
+
+    def close(self) -> None:
+        """Tell the receivers that no more events come; the file is complete at any time."""
+        for receiver in self.receivers:
+            receiver.close()
 
     def secured_bytes(self) -> int:
         """Size of the log, after all of it has reached the disk."""

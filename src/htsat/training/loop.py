@@ -5,27 +5,36 @@ B clips, L samples, K classes.
 
 from __future__ import annotations
 
-import math
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from htsat.data.dataset import TrainingClips
-from htsat.data.sampling import ClipSampler
-from htsat.errors import HtsatError
+from htsat.data.sampling import ClipSampler, PartSampler
 from htsat.network import HTSAT
-from htsat.training.averaging import ExponentialAverage
-from htsat.training.batches import Batch, load_parts
+from htsat.processes import Processes
+from htsat.training.averaging import build_average
+from htsat.training.batches import Batch, LookUp, load_parts
 from htsat.training.experiment import Experiment
-from htsat.training.log import Log
 from htsat.training.losses import clip_loss
-from htsat.training.optimizer import build_optimizers
-from htsat.training.schedule import learning_rate
+from htsat.training.mixing import Mix, draw_changes
+from htsat.training.optimizer import build_optimizers, set_trainable
+from htsat.training.parallel import (
+    full_optimizer_state,
+    full_state,
+    load_full_optimizer_state,
+    load_full_state,
+    place,
+    prepare_network,
+    whole,
+)
+from htsat.training.schedule import Progress, learning_rate
+from htsat.training.teaching import teacher_probabilities, teaching_loss
 
 if TYPE_CHECKING:
     from lightning.fabric import Fabric
@@ -37,147 +46,165 @@ class TrainerState:
 
     step: int
     network: dict[str, Tensor]
-    average: dict[str, Tensor]
+    averages: list[dict[str, Tensor]]
+    """Of the copies that hold the mean of the weights."""
+    n_averaged: int
     optimizers: list[dict[str, Any]]
-    mixing_random: Tensor
-    """Of mixup and SpecAugment."""
-    cpu_random: Tensor
-    device_random: Tensor
-    """Of stochastic depth."""
+
+
+class StepOutcome(NamedTuple):
+    """Mean loss of a step over the clips of this process, and why some of them could not be heard."""
+
+    loss: Tensor
+    broken: list[str]
+
+
+@dataclass(frozen=True)
+class Lessons:
+    """What a network learns from: clips, the order they come in, and a teacher's answers to them, if any."""
+
+    clips: TrainingClips
+    sampler: ClipSampler
+    answers: LookUp | None = None
 
 
 class Trainer:
-    """A network on its way: one call of `finish_epoch` is one pass over the training clips."""
+    """A network on its way: one turn of the loop over `finish_epoch` is one step."""
 
-    def __init__(
-        self,
-        fabric: Fabric,
-        network: HTSAT,
-        clips: TrainingClips,
-        sampler: ClipSampler,
-        experiment: Experiment,
-    ) -> None:
+    def __init__(self, fabric: Fabric, network: HTSAT, lessons: Lessons, experiment: Experiment) -> None:
         self._fabric = fabric
         self._experiment = experiment
         self._settings = experiment.optimisation
-        self._sampler = sampler
-        self._loader = fabric.setup_dataloaders(
-            load_parts(clips, sampler, experiment), use_distributed_sampler=False
+        self._parts = PartSampler(
+            lessons.sampler,
+            self._settings.batch_size,
+            self._settings.accumulate,
+            Processes(fabric.global_rank, fabric.world_size),
         )
-        self._network, *self._optimizers = fabric.setup(network, *build_optimizers(network, self._settings))
-        self._average = ExponentialAverage(network, self._settings.ema_decay)
-        self._generator = torch.Generator().manual_seed(experiment.seed)
-        self._steps_per_epoch = max(1, len(self._loader) // self._settings.accumulate)
-        self._step = 0
+        loader = load_parts(lessons.clips, self._parts, experiment.n_workers, lessons.answers)
+        self._loader = fabric.setup_dataloaders(loader, use_distributed_sampler=False)
+        prepare_network(network, experiment, fabric)
+        self._average = build_average(network, self._settings)
+        for copy in self._average.copies:
+            place(copy, fabric)
+        self.step = 0
+        """Steps that are behind it."""
+        # All that learns in any epoch: processes join only the gradients of what learns when they are set up.
+        set_trainable(network, only_head=self._settings.learn == "head")
+        self._learning = network
+        self._network = fabric.setup_module(network)
+        self._optimizers = [
+            cast("torch.optim.Optimizer", fabric.setup_optimizers(optimizer))
+            for optimizer in build_optimizers(network, self._settings)
+        ]
 
     @property
     def averaged(self) -> HTSAT:
-        """The running mean of the network: what is evaluated and saved."""
-        return self._average.network
+        """What is evaluated and saved: the mean of the weights, or the weights themselves.
+
+        All processes must ask for it together.
+        """
+        return whole(self._average.network)
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Whole batches of an epoch."""
+        return self._parts.n_batches
 
     @property
     def n_epochs(self) -> float:
         """Epochs that are behind it, the last one maybe in part."""
-        return self._step / self._steps_per_epoch
+        return self.step / self.steps_per_epoch
+
+    @property
+    def progress(self) -> Progress:
+        """The same in clips."""
+        batch_size = self._settings.batch_size
+        return Progress(self.step * batch_size, self.steps_per_epoch * batch_size)
+
+    @property
+    def learning_rate(self) -> float:
+        """Of the next step, before what single layers make of it."""
+        return learning_rate(self._settings, self.progress)
 
     def state(self) -> TrainerState:
-        """What `restore` needs; the tensors are those in use, not copies."""
+        """What `restore` needs; the tensors are those in use where they need not be gathered."""
         return TrainerState(
-            step=self._step,
-            network=self._network.module.state_dict(),
-            average=self._average.network.state_dict(),
-            optimizers=[optimizer.state_dict() for optimizer in self._optimizers],
-            mixing_random=self._generator.get_state(),
-            cpu_random=torch.get_rng_state(),
-            device_random=_random_of(self._fabric.device).get_rng_state(),
+            step=self.step,
+            network=full_state(self._learning),
+            averages=[full_state(copy) for copy in self._average.copies],
+            n_averaged=self._average.n_updates,
+            optimizers=[full_optimizer_state(optimizer) for optimizer in self._optimizers],
         )
 
     def restore(self, state: TrainerState) -> None:
         """Stand where another trainer of the same experiment and clips stood."""
-        self._step = state.step
-        self._network.module.load_state_dict(state.network)
-        self._average.restore(state.average, n_updates=state.step)
+        self.step = state.step
+        load_full_state(self._learning, state.network)
+        for copy, weights in zip(self._average.copies, state.averages, strict=True):
+            load_full_state(copy, weights)
+        self._average.n_updates = state.n_averaged
         for optimizer, saved in zip(self._optimizers, state.optimizers, strict=True):
-            optimizer.load_state_dict(saved)
-        self._generator.set_state(state.mixing_random)
-        torch.set_rng_state(state.cpu_random)
-        _random_of(self._fabric.device).set_rng_state(state.device_random)
+            load_full_optimizer_state(optimizer, saved)
 
-    def finish_epoch(self, log: Log, checkpoint: Callable[[], None]) -> None:
-        """Learn to the end of the epoch; a rest of clips that fills no batch is left for another epoch.
-
-        `checkpoint` is called within the epoch as often as the experiment wants it.
-        """
-        self._network.train()
-        self._sampler.epoch, n_steps_done = divmod(self._step, self._steps_per_epoch)
-        self._sampler.n_drawn = n_steps_done * self._settings.batch_size
-        losses: list[Tensor] = []
-        began = time.monotonic()
+    def finish_epoch(self) -> Iterator[StepOutcome]:
+        """Learn to the end of the epoch, a step each time the next outcome is asked for."""
+        self._parts.epoch, self._parts.n_batches_done = divmod(self.step, self.steps_per_epoch)
+        set_trainable(self._learning, only_head=self._learns_only_head())
         parts: Iterator[Batch] = iter(self._loader)  # type: ignore[arg-type]  # Fabric wraps the loader
-        for step in range(n_steps_done + 1, self._steps_per_epoch + 1):
-            losses += [self._learn(part) for part in islice(parts, self._settings.accumulate)]
-            self._move()
-            is_last = step == self._steps_per_epoch
-            is_kept = self._is_each(self._experiment.checkpoint_every_steps) and not is_last
-            # Nothing is left to be logged when a checkpoint is written.
-            if is_last or is_kept or self._is_each(self._experiment.log_every):
-                self._write(log, losses, time.monotonic() - began)
-                losses, began = [], time.monotonic()
-            if is_kept:
-                checkpoint()
+        for _ in range(self._parts.n_batches_done, self.steps_per_epoch):
+            yield self._take_step(list(islice(parts, self._settings.accumulate)))
 
-    def _is_each(self, n_steps: int | None) -> bool:
-        return n_steps is not None and self._step % n_steps == 0
+    def _learns_only_head(self) -> bool:
+        return self._settings.learn == "head" or self.progress.epoch < self._settings.head_epochs
 
-    def _write(self, log: Log, losses: list[Tensor], elapsed_s: float) -> None:
-        mean = torch.stack(losses).mean().item()
-        if not math.isfinite(mean):
-            raise HtsatError(
-                f"the loss became {mean} before step {self._step}; the saved models are untouched"
-            )
-        n_clips = len(losses) * self._settings.batch_size / self._settings.accumulate
-        log.write(
-            event="step",
-            step=self._step,
-            epoch=round(self.n_epochs, 3),
-            loss=mean,
-            learning_rate=self._learning_rate(),
-            clips_per_s=round(n_clips / elapsed_s, 1),
-        )
+    def _take_step(self, parts: list[Batch]) -> StepOutcome:
+        losses = []
+        for number, part in enumerate(parts):
+            is_last = number + 1 == len(parts)
+            with self._fabric.no_backward_sync(self._network, enabled=not is_last):
+                losses.append(self._learn(part, number))
+        self._move()
+        return StepOutcome(torch.stack(losses).mean(), [reason for part in parts for reason in part.broken])
 
-    def _learn(self, part: Batch) -> Tensor:
+    def _learn(self, part: Batch, number: int) -> Tensor:
         """Hear a part of a batch and add to the gradients."""
+        torch.manual_seed(self._seed_of(number))
         experiment = self._experiment
-        waveform, target = experiment.mixup(part.waveform, part.target, self._generator)
-        output = self._network(waveform, lambda log_mel: experiment.spec_augment(log_mel, self._generator))
-        loss = clip_loss(output.clip_logits, target, experiment.task, self._settings.label_smoothing)
+        mix = experiment.mixup.draw(part.seeds, part.waveform.device)
+        changes = draw_changes(part.seeds, mix, experiment.spec_augment, experiment.mix_style)
+        output = self._network(mix.waveforms(part.waveform), changes)
+        loss = self._loss(output.clip_logits.float(), part, mix)
         self._fabric.backward(loss / self._settings.accumulate)
         return loss.detach()
 
-    def _learning_rate(self) -> float:
-        total_steps = self._settings.epochs * self._steps_per_epoch
-        batch_size = self._settings.batch_size
-        return learning_rate(self._settings, self._step * batch_size, total_steps * batch_size)
+    def _loss(self, clip_logits: Tensor, part: Batch, mix: Mix) -> Tensor:
+        experiment, teaching = self._experiment, self._experiment.teaching
+        target = mix.targets(part.target)
+        loss = clip_loss(clip_logits, target, experiment.resolved_task, self._settings.label_smoothing)
+        if part.answers is None:
+            return loss
+        answers = mix.targets(teacher_probabilities(part.answers, teaching, experiment.resolved_task))
+        distance = teaching_loss(clip_logits, answers, teaching, experiment.resolved_task)
+        return (1 - teaching.weight) * loss + teaching.weight * distance
+
+    def _seed_of(self, part: int) -> int:
+        """Of stochastic depth: every part of every step and every process has its own."""
+        entropy = (self._experiment.seed, self.step, part, self._fabric.global_rank)
+        return int(np.random.SeedSequence(entropy).generate_state(1)[0])
 
     def _move(self) -> None:
-        """One step of the weights along their gradients, and of their running mean."""
-        rate = self._learning_rate()
+        """One step of the weights along their gradients, and of their mean."""
+        rate = self.learning_rate
         for optimizer in self._optimizers:
             for group in optimizer.param_groups:
-                group["lr"] = rate
-            self._clip(optimizer)
+                group["lr"] = rate * group["factor"]
+            # A gradient that is not finite shows in the next line of the log, which ends the run.
+            self._fabric.clip_gradients(
+                self._network, optimizer, max_norm=self._settings.clip_norm, error_if_nonfinite=False
+            )
             optimizer.step()
             optimizer.zero_grad()
-        self._average.update(self._network.module)
-        self._step += 1
-
-    def _clip(self, optimizer: torch.optim.Optimizer) -> None:
-        """Shorten a long gradient; one that is not finite shows in the next line of the log, ending it."""
-        self._fabric.clip_gradients(
-            self._network, optimizer, max_norm=self._settings.clip_norm, error_if_nonfinite=False
-        )
-
-
-def _random_of(device: torch.device) -> Any:
-    """The module that holds a device's own generator."""
-    return torch if device.type == "cpu" else torch.get_device_module(device)
+        self.step += 1
+        if self._average.is_due(self.progress):
+            self._average.update(self._learning)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from htsat.checkpoints.problems import some
 from htsat.data.manifest import Clip, Manifest
@@ -24,19 +25,26 @@ class Fingerprint:
     sha256: str
 
     @classmethod
-    def of(cls, manifest: Manifest, source: Path) -> Fingerprint:
+    def of(cls, parts: Iterable[Manifest], source: Path) -> Self:
         """Of classes, clips and the sizes of the files, wherever the folder lies; the sound is not read."""
         folder = source if source.is_dir() else source.parent
-        digest = hashlib.sha256(json.dumps(list(manifest.labels)).encode())
-        for clip in manifest.clips:
-            digest.update(json.dumps(_facts(clip, folder)).encode())
-        return cls(len(manifest.clips), digest.hexdigest())
+        digest, n_clips, size_of = hashlib.sha256(), 0, cache(_size)
+        for manifest in parts:
+            digest.update(json.dumps(list(manifest.labels)).encode())
+            n_clips += len(manifest.clips)
+            for clip in manifest.clips:
+                digest.update(json.dumps(_facts(clip, folder, size_of)).encode())
+        return cls(n_clips, digest.hexdigest())
 
 
-def _facts(clip: Clip, folder: Path) -> list[object]:
+def _size(path: Path) -> int | None:
+    return path.stat().st_size if path.is_file() else None
+
+
+def _facts(clip: Clip, folder: Path, size_of: Callable[[Path], int | None]) -> list[object]:
     path = clip.path.relative_to(folder) if clip.path.is_relative_to(folder) else clip.path
-    size = clip.path.stat().st_size if clip.path.is_file() else None
-    return [path.as_posix(), size, clip.labels, clip.start_s, clip.duration_s, clip.fold, clip.group]
+    stretch = [repr(clip.place), clip.start_s, clip.duration_s]
+    return [path.as_posix(), size_of(clip.path), *stretch, clip.labels, clip.fold, clip.group, clip.weight]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +60,10 @@ class Origin:
     device: str
 
 
+_FREE = ("data", "valid_data", "boards", "n_workers", "machines.")
+"""Settings that may change: recordings may move (their list and sizes are compared), machines too."""
+
+
 def refuse_other_settings(run: Path, origin: Origin, experiment: Experiment) -> None:
     """Hold a resumed run to its settings.
 
@@ -60,18 +72,19 @@ def refuse_other_settings(run: Path, origin: Origin, experiment: Experiment) -> 
     """
     then, now = dict(_flat(origin.settings)), dict(_flat(dataclasses.asdict(experiment)))
     names = [name for name in {**then, **now} if then.get(name) != now.get(name)]
+    names = [name for name in names if not name.startswith(_FREE)]
     if names:
         changes = [f"{name} {then.get(name)}, now {now.get(name)}" for name in names]
         raise ConfigError(f"{run}: a resumed run keeps its settings; it was started with {some(changes)}")
 
 
-def refuse_other_data(run: Path, origin: Origin, manifest: Manifest, source: Path) -> None:
+def refuse_other_data(run: Path, origin: Origin, now: Fingerprint, source: object) -> None:
     """Hold a resumed run to its data, before anything is decoded.
 
     Raises:
         DataError: with the numbers of clips.
     """
-    then, now = origin.listed, Fingerprint.of(manifest, source)
+    then = origin.listed
     if then != now:
         change = f"{then.n_clips} clips then, {now.n_clips} now"
         if then.n_clips == now.n_clips:

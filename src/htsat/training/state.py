@@ -16,7 +16,15 @@ from htsat.training.origin import Fingerprint, Origin
 from htsat.training.validation import Evaluation
 
 STATE_NAME = "state.ckpt"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+
+
+@dataclass(frozen=True)
+class Ranked:
+    """A model that was kept for its held-out score."""
+
+    mean_average_precision: float
+    name: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,6 +33,8 @@ class RunState:
 
     origin: Origin
     trainer: TrainerState
+    top: list[Ranked]
+    """Models kept for their held-out score, the best first."""
     best_mean_average_precision: float
     evaluation: Evaluation | None
     """The last one."""
@@ -39,6 +49,7 @@ def write_state(run: Path, state: RunState) -> None:
         **vars(state),
         "origin": dataclasses.asdict(state.origin),
         "trainer": vars(state.trainer),
+        "top": [dataclasses.astuple(ranked) for ranked in state.top],
         "evaluation": state.evaluation and tuple(state.evaluation),
     }
     with atomic_path(run / STATE_NAME) as temporary:
@@ -81,5 +92,6 @@ def _decode(content: dict[str, Any]) -> RunState:
     origin["listed"] = Fingerprint(**origin["listed"])
     content["origin"] = Origin(**origin)
     content["trainer"] = TrainerState(**content["trainer"])
+    content["top"] = [Ranked(*ranked) for ranked in content["top"]]
     content["evaluation"] = None if evaluation is None else Evaluation(*evaluation)
     return RunState(**content)

@@ -1,6 +1,7 @@
 import pytest
 
 from htsat.data.prepare.esc50 import read_esc50
+from htsat.data.prepare.listing import Missing
 from htsat.errors import DataError
 
 LICENCES = """# ESC-50
@@ -32,13 +33,13 @@ def test_clips_carry_class_fold_and_source(source):
     data = read_esc50(source)
     assert data.manifest.labels.names == ("dog", "rain")
     last = data.manifest.clips[-1]
-    assert (last.path.name, last.labels, last.fold, last.group) == ("2-300-B-1.wav", ("rain",), 2, "300")
+    assert (last.path.name, last.labels, last.fold, last.group) == ("2-300-B-1.wav", ("rain",), "2", "300")
 
 
 def test_only_the_wanted_licences_stay(source):
     data = read_esc50(source, ["CC0", "CC-BY"])
     assert [clip.path.name for clip in data.manifest.clips] == ["1-100-A-0.wav", "2-300-B-1.wav"]
-    assert data.attribution().splitlines()[1] == (
+    assert data.listing().credits[source / "audio" / "2-300-B-1.wav"] == (
         "- `2-300-B-1.wav` (CC-BY): clip derived from rain.wav (http://example.org/300/) by cid"
     )
 
@@ -46,7 +47,7 @@ def test_only_the_wanted_licences_stay(source):
 def test_missing_recordings_are_listed(source):
     (source / "audio" / "1-100-A-0.wav").unlink()
     data = read_esc50(source)
-    assert data.missing == ("1-100-A-0.wav",)
+    assert data.missing == (Missing("1-100-A-0.wav", "1"),)
     assert len(data.manifest.clips) == 2
 
 
@@ -66,3 +67,8 @@ def test_a_clip_without_a_licence_is_refused(source):
     (source / "LICENSE").write_text("".join(LICENCES.splitlines(keepends=True)[:4]))
     with pytest.raises(DataError, match="does not list 1-200-A"):
         read_esc50(source)
+
+
+def test_published_sizes_say_nothing_of_a_choice_of_licences(source):
+    assert sum(read_esc50(source).listing().published.values()) == 2_000
+    assert read_esc50(source, ["CC0"]).listing().published == {}

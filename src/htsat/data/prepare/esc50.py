@@ -14,11 +14,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from htsat.data.manifest import Clip, Manifest
+from htsat.data.prepare.listing import Listing, Missing
 from htsat.errors import DataError, did_you_mean
 from htsat.labels import LabelSet
 
 _COLUMNS = {"filename", "fold", "target", "category", "src_file"}
 _LICENCE_LINE = re.compile(r"- \[(?P<stem>[\w-]+)\.\w+\]: (?P<credit>.*) \[(?P<licence>[^\]]+)\]\s*$")
+
+
+_PUBLISHED = {str(fold): 400 for fold in range(1, 6)}
 
 
 @dataclass(frozen=True)
@@ -35,15 +39,21 @@ class Esc50:
 
     manifest: Manifest
     licences: dict[Path, Licence]
-    missing: tuple[str, ...]
+    missing: tuple[Missing, ...]
+    is_whole: bool
 
-    def attribution(self) -> str:
-        """One line per clip: file, licence, origin and maker."""
-        lines = (
-            f"- `{clip.path.name}` ({self.licences[clip.path].name}): {self.licences[clip.path].credit}"
-            for clip in self.manifest.clips
-        )
-        return "\n".join(lines) + "\n"
+    def credits(self) -> dict[Path, str]:
+        """For each recording: file, licence, origin and maker."""
+        return {
+            path: f"- `{path.name}` ({licence.name}): {licence.credit}"
+            for path, licence in self.licences.items()
+        }
+
+    def listing(self) -> Listing:
+        """The data set as the checks take it."""
+        clips, labels = self.manifest.clips, self.manifest.labels
+        published = _PUBLISHED if self.is_whole else {}
+        return Listing("ESC-50", clips, labels, self.missing, published=published, credits=self.credits())
 
 
 def read_esc50(source: Path, licences: Collection[str] = ()) -> Esc50:
@@ -74,12 +84,12 @@ def read_esc50(source: Path, licences: Collection[str] = ()) -> Esc50:
         if licences and licence.name not in licences:
             continue
         if not path.is_file():
-            missing.append(row["filename"])
+            missing.append(Missing(row["filename"], row["fold"]))
             continue
-        clips.append(Clip(path, (row["category"],), fold=int(row["fold"]), group=row["src_file"]))
+        clips.append(Clip(path, (row["category"],), fold=row["fold"], group=row["src_file"]))
         of_clip[path] = licence
     labels = LabelSet.of(categories[target] for target in sorted(categories))
-    return Esc50(Manifest(tuple(clips), labels), of_clip, tuple(missing))
+    return Esc50(Manifest(tuple(clips), labels), of_clip, tuple(missing), is_whole=not licences)
 
 
 def _listed_name(row: dict[str, str]) -> str:

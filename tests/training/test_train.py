@@ -5,11 +5,15 @@ import json
 import pytest
 
 from htsat.checkpoints import load_model
-from htsat.errors import DataError, HtsatError
+from htsat.errors import ConfigError, DataError, HtsatError
+from htsat.labels import LabelSet
 from htsat.training.experiment import Optimisation
-from htsat.training.finetune import finetune
-from htsat.training.split import read_data
+from htsat.training.outcome import Figures
+from htsat.training.split import read_split
 from htsat.training.start import start_network
+from htsat.training.train import train
+
+LABELS = LabelSet.of(["high", "low"])
 
 pytestmark = pytest.mark.usefixtures("small_network")
 
@@ -21,16 +25,16 @@ def _events(run, kind):
 
 @pytest.mark.parametrize("task", ["multi_label", "multi_class"])
 def test_it_learns_to_tell_tones_apart(recordings, tmp_path, task, experiment):
-    evaluation = finetune(recordings, tmp_path / "run", experiment(task=task))
-    assert evaluation.accuracy == 1.0
-    assert evaluation.mean_average_precision == pytest.approx(1.0)
+    outcome = train(experiment(task=task), tmp_path / "run")
+    assert outcome.held_out == Figures(6, 1.0 if task == "multi_class" else None, pytest.approx(1.0))
+    assert outcome.test is None
     losses = [event["loss"] for event in _events(tmp_path / "run", "step")]
     assert losses[-1] < losses[0]
     assert _events(tmp_path / "run", "data")[0]["n_valid_clips"] == 6
 
 
 def test_the_model_carries_its_classes_and_origin(recordings, tmp_path, experiment):
-    finetune(recordings, tmp_path / "run", experiment(task="multi_class"))
+    train(experiment(task="multi_class"), tmp_path / "run")
     card = load_model(tmp_path / "run" / "model.safetensors").card
     assert card.labels.names == ("high", "low")
     assert card.task == "multi_class"
@@ -43,24 +47,24 @@ def test_the_same_seed_gives_the_same_weights(recordings, tmp_path, experiment):
     short = experiment(optimisation=Optimisation(epochs=1, batch_size=8))
     states = []
     for run in ("one", "two"):
-        finetune(recordings, tmp_path / run, short)
+        train(short, tmp_path / run)
         states.append(load_model(tmp_path / run / "model.safetensors").network.state_dict())
     assert all((states[0][key] == states[1][key]).all() for key in states[0])
 
 
 def test_a_model_is_a_start_and_keeps_its_classifier_for_the_same_classes(recordings, tmp_path, experiment):
-    finetune(recordings, tmp_path / "first", experiment())
+    train(experiment(), tmp_path / "first")
     start = str(tmp_path / "first" / "model.safetensors")
-    network = start_network(experiment(init_from=start), read_data(recordings))
+    network = start_network(experiment(init_from=start), LABELS)
     saved = load_model(tmp_path / "first" / "model.safetensors").network.state_dict()
     assert all((network.state_dict()[key] == saved[key]).all() for key in saved)
 
 
 def test_other_classes_get_a_fresh_classifier_on_the_same_backbone(recordings, tmp_path, experiment):
-    finetune(recordings, tmp_path / "first", experiment())
+    train(experiment(), tmp_path / "first")
     start = str(tmp_path / "first" / "model.safetensors")
     (recordings / "low").rename(recordings / "deep")
-    network = start_network(experiment(init_from=start), read_data(recordings))
+    network = start_network(experiment(init_from=start), LABELS)
     saved = load_model(tmp_path / "first" / "model.safetensors").network.state_dict()
     for key, value in network.state_dict().items():
         is_weight_of_head = key == "head.token_semantic.weight"
@@ -69,7 +73,7 @@ def test_other_classes_get_a_fresh_classifier_on_the_same_backbone(recordings, t
 
 def test_broken_recordings_are_left_out_and_named(recordings, tmp_path, experiment):
     (recordings / "low" / "broken.wav").write_text("not audio")
-    finetune(recordings, tmp_path / "run", experiment(valid_share=0.0))
+    train(experiment(valid_share=0.0), tmp_path / "run")
     (event,) = _events(tmp_path / "run", "data")
     assert event["n_train_clips"] == 24
     assert len(event["broken"]) == 1
@@ -77,7 +81,7 @@ def test_broken_recordings_are_left_out_and_named(recordings, tmp_path, experime
 
 
 def test_without_held_out_clips_there_is_nothing_to_report(recordings, tmp_path, experiment):
-    assert finetune(recordings, tmp_path / "run", experiment(valid_share=0.0)) is None
+    assert train(experiment(valid_share=0.0), tmp_path / "run").held_out is None
     assert not (tmp_path / "run" / "best.safetensors").exists()
 
 
@@ -86,13 +90,13 @@ def test_a_folder_that_holds_a_run_is_not_overwritten(recordings, tmp_path, expe
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / name).write_text("")
     with pytest.raises(DataError, match="holds a run already; choose another folder, or go on with --resume"):
-        finetune(recordings, tmp_path / "run", experiment())
+        train(experiment(), tmp_path / "run")
 
 
 def test_a_run_that_was_stopped_before_its_first_state_is_begun_again(recordings, tmp_path, experiment):
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "log.jsonl").write_text("left over\n")
-    finetune(recordings, tmp_path / "run", experiment())
+    train(experiment(), tmp_path / "run")
     assert "left over" not in (tmp_path / "run" / "log.jsonl").read_text()
 
 
@@ -106,26 +110,28 @@ def test_what_cannot_be_done_is_refused_before_the_folder_is_taken(
     with pytest.raises(
         HtsatError, match=r"device 'cuda' is not available|no network size 'nono'|no clip has fold"
     ):
-        finetune(recordings, tmp_path / "run", experiment(**changes))
+        train(experiment(**changes), tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
 
-def test_missing_data_is_named(tmp_path):
-    with pytest.raises(DataError, match="nowhere: no such file or folder"):
-        read_data(tmp_path / "nowhere")
+def test_missing_data_is_named(tmp_path, experiment):
+    with pytest.raises(DataError, match="nowhere: No such file or directory"):
+        read_split(experiment(data=str(tmp_path / "nowhere")))
+    with pytest.raises(ConfigError, match="data: needs the recordings to learn from"):
+        read_split(experiment(data=None))
 
 
 def test_a_loss_that_is_not_finite_stops_the_run(recordings, tmp_path, monkeypatch, experiment):
     monkeypatch.setattr("htsat.training.loop.clip_loss", lambda logits, *_: logits.sum() * float("nan"))
     with pytest.raises(HtsatError, match="the loss became nan before step 1"):
-        finetune(recordings, tmp_path / "run", experiment())
+        train(experiment(), tmp_path / "run")
 
 
 def test_balanced_sampling_needs_clips_of_every_class(recordings, tmp_path, experiment):
     (recordings / "labels.txt").write_text("high\nlow\nnever\n")
     with pytest.raises(DataError, match=r"balanced sampling needs a clip of every class .* none of 'never'"):
-        finetune(recordings, tmp_path / "run", experiment(sampling="balanced"))
+        train(experiment(sampling="balanced"), tmp_path / "run")
 
 
 def test_balanced_sampling_learns(recordings, tmp_path, experiment):
-    assert finetune(recordings, tmp_path / "run", experiment(sampling="balanced")).accuracy == 1.0
+    assert train(experiment(sampling="balanced"), tmp_path / "run").held_out.accuracy == 1.0

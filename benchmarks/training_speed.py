@@ -1,0 +1,297 @@
+"""Speed and memory of a training step: our sizes beside `transformers`' AST and CLAP audio encoder.
+
+Usage: python benchmarks/training_speed.py [--batch-size 8] [--rounds 3] [--threads 2] [-o speed.json]
+
+Weights are random, inputs are noise of each network's own length. A step is forward, loss, backward and
+AdamW; ours begins with the waveform and so includes its spectrum, theirs begins with features. "from sound"
+adds what their extractors (numpy, in the same process) take to make these.
+
+Every contestant is a process, or two that share the batch. All wait, and one contestant at a time takes a
+step, in turns; medians of the rounds are told. Memory is what a process held at most, less what it held
+before it had a network; of two, that of the first.
+
+The loader is measured by itself, in one process: clips cut from 32 kHz FLAC files of the example scene, or
+from memory, and changed as in training. Its share is that of a run in which loader and step take turns
+(`--n-workers 0`).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import multiprocessing
+import os
+import resource
+import socket
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import soundfile
+import torch
+from lightning.fabric import Fabric
+from listening_memory import SCENE, processor
+from torch import Tensor
+from torch.nn.functional import binary_cross_entropy_with_logits
+from training_rivals import RIVALS, SECONDS, Rival
+
+from htsat.audio import load_audio
+from htsat.data.dataset import ClipMaker, TrainingClips
+from htsat.data.sampling import PartSampler
+from htsat.network import HTSAT, ModelConfig
+from htsat.training.batches import load_parts
+from htsat.training.experiment import Experiment, Machines, Optimisation
+from htsat.training.parallel import build_fabric, prepare_network
+from htsat.training.split import build_sampler, open_split, read_split
+
+N_FILES = 32
+
+
+@dataclass(frozen=True)
+class Contestant:
+    """A network in training on a device."""
+
+    name: str
+    device: str
+    precision: str
+    n_processes: int
+    batch_size: int
+    """Over all processes."""
+    n_threads: int
+    """Of each process."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """What one step took; features that are part of it took nothing beside it."""
+
+    step_s: float
+    features_s: float
+    peak_mib: float
+
+
+class Group:
+    """The processes of a contestant, waiting for the word."""
+
+    def __init__(self, contestant: Contestant) -> None:
+        self.contestant = contestant
+        self.steps: list[Step] = []
+        port = _free_port()
+        self._pipes = [_start(contestant, rank, port) for rank in range(contestant.n_processes)]
+        for pipe in self._pipes:
+            pipe.recv()
+
+    def step(self) -> None:
+        """Let all its processes take a step."""
+        for pipe in self._pipes:
+            pipe.send("step")
+        taken: list[Step] = [pipe.recv() for pipe in self._pipes]
+        self.steps.append(replace(taken[0], step_s=max(step.step_s for step in taken)))
+
+    def close(self) -> None:
+        """Send its processes away."""
+        for pipe in self._pipes:
+            pipe.close()
+
+    def result(self) -> dict[str, Any]:
+        """Medians of its steps."""
+        step_s = statistics.median(step.step_s for step in self.steps)
+        features_s = statistics.median(step.features_s for step in self.steps)
+        n_clips = self.contestant.batch_size
+        return {
+            **asdict(self.contestant),
+            "clip_s": SECONDS[self.contestant.name],
+            "clips_per_s": n_clips / step_s,
+            "clips_per_s_from_sound": n_clips / (step_s + features_s),
+            "peak_mib": max(step.peak_mib for step in self.steps),
+            "steps_s": [step.step_s for step in self.steps],
+        }
+
+
+def _start(contestant: Contestant, rank: int, port: int) -> Connection:
+    """Start a process as `torchrun` would; it takes over the environment of this moment."""
+    os.environ |= {
+        "TORCHELASTIC_RUN_ID": "benchmark",
+        "WORLD_SIZE": str(contestant.n_processes),
+        "LOCAL_WORLD_SIZE": str(contestant.n_processes),
+        "RANK": str(rank),
+        "LOCAL_RANK": str(rank),
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": str(port),
+        "OMP_NUM_THREADS": str(contestant.n_threads),
+    }
+    context = multiprocessing.get_context("spawn")
+    here, there = context.Pipe()
+    context.Process(target=contest, args=(contestant, there), daemon=True).start()
+    there.close()
+    return here
+
+
+def _free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port: int = free.getsockname()[1]
+        return port
+
+
+def contest(contestant: Contestant, pipe: Connection) -> None:
+    """Be a process of a contestant: a step for each word that comes in, until the other end is closed."""
+    torch.set_num_threads(contestant.n_threads)
+    experiment = Experiment(
+        device=contestant.device,  # type: ignore[arg-type]
+        precision=contestant.precision,  # type: ignore[arg-type]
+        machines=Machines(n_devices=contestant.n_processes),
+        optimisation=Optimisation(batch_size=contestant.batch_size),
+    )
+    fabric = build_fabric(experiment)
+    n_clips = contestant.batch_size // fabric.world_size
+    build = RIVALS[contestant.name]()
+    before_mib = _peak_mib(fabric.device)
+    rival = build()
+    if isinstance(rival.network, HTSAT):
+        prepare_network(rival.network, experiment, fabric)
+    step = _stepper(fabric, rival)
+    # What is allocated once; on a GPU kernels are also chosen, by the size of the batch.
+    step(rival.inputs(1 if fabric.device.type == "cpu" else n_clips).batch)
+    pipe.send("ready")
+    with suppress(EOFError):
+        while pipe.recv():
+            inputs = rival.inputs(n_clips)
+            step_s = step(inputs.batch)
+            pipe.send(Step(step_s, inputs.features_s, _peak_mib(fabric.device) - before_mib))
+
+
+def _stepper(fabric: Fabric, rival: Rival) -> Callable[[Tensor], float]:
+    """A step of training on a batch, which tells the seconds it took."""
+    network = fabric.setup_module(rival.network.train())
+    optimizer = fabric.setup_optimizers(torch.optim.AdamW(network.parameters(), lr=1e-5, fused=True))
+
+    def step(batch: Tensor) -> float:
+        batch = fabric.to_device(batch)
+        fabric.barrier()
+        began = time.perf_counter()
+        logits = rival.logits(network(batch)).float()
+        fabric.backward(binary_cross_entropy_with_logits(logits, torch.rand_like(logits)))
+        optimizer.step()
+        optimizer.zero_grad()
+        if fabric.device.type == "cuda":
+            torch.cuda.synchronize(fabric.device)
+        return time.perf_counter() - began
+
+    return step
+
+
+def _peak_mib(device: torch.device) -> float:
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device) / 2**20
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def loader_clips_per_s(size: str, memory_gb: float, folder: Path) -> float:
+    """Clips that the loader of a training run makes in a second."""
+    machines, optimisation = Machines(memory_gb=memory_gb), Optimisation(batch_size=8)
+    experiment = Experiment(data=str(folder), valid_share=0, machines=machines, optimisation=optimisation)
+    config, split = ModelConfig.named(size, n_classes=1), read_split(experiment)
+    sounds = open_split(split, experiment, config.sample_rate, iter).train.sounds
+    maker = ClipMaker(clip_samples=config.clip_samples, augmentation=experiment.augmentation, seed=0)
+    clips = TrainingClips(sounds, split.train.labels, maker)
+    parts = PartSampler(build_sampler(experiment, sounds.clips, split.train.labels), 8)
+    loader = load_parts(clips, parts, n_workers=0)
+    began = time.perf_counter()
+    return sum(len(batch.waveform) for batch in loader) / (time.perf_counter() - began)
+
+
+def write_recordings(folder: Path) -> None:
+    """Stretches of the scene, 12 s each."""
+    scene = load_audio(SCENE, 32_000)
+    (folder / "scene").mkdir()
+    for number in range(N_FILES):
+        stretch = np.roll(scene, -number * 32_000)[: 12 * 32_000]
+        soundfile.write(folder / "scene" / f"{number}.flac", stretch, 32_000)
+
+
+def measure_loader(results: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Of each of our sizes and stores; the share beside the step of one process in float32 or bfloat16."""
+    rows = []
+    with tempfile.TemporaryDirectory() as folder:
+        write_recordings(Path(folder))
+        for size in ("nano", "tiny"):
+            for store, memory_gb in (("FLAC", 0.0), ("memory", 8.0)):
+                made_per_s = loader_clips_per_s(size, memory_gb, Path(folder))
+                for result in results:
+                    if result["name"] == size and result["n_processes"] == 1:
+                        learned_per_s = result["clips_per_s"]
+                        share = learned_per_s / (made_per_s + learned_per_s)
+                        kind = {name: result[name] for name in ("name", "device", "precision")}
+                        rows.append({**kind, "store": store, "clips_per_s": made_per_s, "share": share})
+    return rows
+
+
+def contestants(args: argparse.Namespace) -> list[Contestant]:
+    """All that is asked for and can be had here."""
+    found = []
+    for device in ["cpu", "cuda"] if torch.cuda.is_available() else ["cpu"]:
+        n_most = 2 if device == "cpu" else torch.cuda.device_count()
+        for name in args.networks:
+            for precision in ("32-true", "bf16-mixed"):
+                is_shared = n_most > 1 and name in ("nano", "tiny") and precision == "32-true"
+                counts = [1, 2] if is_shared else [1]
+                found += [
+                    Contestant(name, device, precision, n, args.batch_size, max(1, args.threads // n))
+                    for n in counts
+                ]
+    return found
+
+
+def show(results: list[dict[str, Any]], loader: list[dict[str, Any]]) -> None:
+    print(
+        f"{'network':8} {'clip s':>6} {'device':>6} {'precision':>10} {'processes':>9} "
+        f"{'clips/s':>8} {'from sound':>10} {'peak MiB':>9}"
+    )
+    for row in results:
+        print(
+            f"{row['name']:8} {row['clip_s']:6.2f} {row['device']:>6} {row['precision']:>10} "
+            f"{row['n_processes']:9d} {row['clips_per_s']:8.2f} {row['clips_per_s_from_sound']:10.2f} "
+            f"{row['peak_mib']:9.0f}"
+        )
+    print(f"\n{'loader':8} {'from':>6} {'device':>6} {'precision':>10} {'clips/s':>8} {'share':>6}")
+    for row in loader:
+        print(
+            f"{row['name']:8} {row['store']:>6} {row['device']:>6} {row['precision']:>10} "
+            f"{row['clips_per_s']:8.1f} {row['share']:6.1%}"
+        )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--networks", nargs="+", choices=RIVALS, default=list(RIVALS))
+    parser.add_argument("--batch-size", type=int, default=8, help="clips in a step, over all processes")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--threads", type=int, default=os.cpu_count(), help="over all processes")
+    parser.add_argument("-o", "--output", type=Path)
+    args = parser.parse_args()
+    groups = [Group(contestant) for contestant in contestants(args)]
+    for _ in range(args.rounds):
+        for group in groups:
+            group.step()
+    results = [group.result() for group in groups]
+    for group in groups:
+        group.close()
+    torch.set_num_threads(args.threads)
+    loader = measure_loader(results)
+    show(results, loader)
+    if args.output:
+        machine = {"processor": processor(), "cores": os.cpu_count(), "torch": torch.__version__}
+        content = {"machine": machine, "steps": results, "loader": loader}
+        args.output.write_text(json.dumps(content, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,5 @@
+"""Where the sound of clips lies: files, tar shards, HDF5 and Parquet."""
+
+from htsat.data.stores.reader import SoundReader
+
+__all__ = ["SoundReader"]

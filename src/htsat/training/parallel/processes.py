@@ -1,0 +1,171 @@
+"""The processes of a run: how many there are, on which devices, and how they start.
+
+One process is one device. Processes are started by `torchrun`, by SLURM, or by the command itself, which then
+runs itself once more for each further device of its machine.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+from inspect import signature
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from lightning.fabric import Fabric
+from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
+from lightning.fabric.strategies.ddp import DDPStrategy
+from lightning.fabric.strategies.model_parallel import ModelParallelStrategy
+from lightning.fabric.strategies.strategy import Strategy
+from lightning.fabric.utilities.exceptions import MisconfigurationException
+from torch.nn.parallel import DistributedDataParallel
+
+from htsat.errors import ConfigError
+from htsat.training.experiment import Experiment, Machines, Optimisation
+from htsat.training.parallel.sharding import shard
+
+_LOOPBACK = ("localhost", "127.0.0.1", "::1")
+
+
+class Layout(NamedTuple):
+    """How many processes there are."""
+
+    n_devices: int
+    """On each machine."""
+    n_nodes: int
+
+    @property
+    def n_processes(self) -> int:
+        """On all machines together."""
+        return self.n_devices * self.n_nodes
+
+
+def build_fabric(experiment: Experiment) -> Fabric:
+    """Start the processes of a run, or join those that run already.
+
+    Raises:
+        ConfigError: when the device, or as many of them, is not there, or settings exclude each other.
+    """
+    _check_sharing(experiment)
+    layout = _layout(experiment.machines)
+    check_batch(experiment.optimisation, layout.n_processes)
+    if layout.n_nodes == 1 or os.environ.get("MASTER_ADDR") in _LOOPBACK:
+        _talk_within_machine()
+    fabric = _fabric(experiment, layout)
+    fabric.launch()
+    torch.set_flush_denormal(True)
+    return fabric
+
+
+def check_batch(optimisation: Optimisation, n_processes: int) -> None:
+    """Refuse batches that the processes cannot share evenly.
+
+    Each process hears its share of every part of a batch, and mixup needs pairs within the share.
+
+    Raises:
+        ConfigError: with the numbers.
+    """
+    if n_processes == 1:
+        return
+    unit = 2 * n_processes * optimisation.accumulate
+    if optimisation.batch_size % unit:
+        raise ConfigError(
+            f"optimisation.batch_size must be a multiple of {unit} (pairs of clips x {n_processes} processes "
+            f"x {optimisation.accumulate} parts), got {optimisation.batch_size}"
+        )
+
+
+def _check_sharing(experiment: Experiment) -> None:
+    if experiment.machines.strategy != "fsdp":
+        return
+    if experiment.optimisation.optimizer == "muon":
+        raise ConfigError(
+            "machines.strategy 'fsdp' cannot go with optimisation.optimizer 'muon', which needs whole "
+            "matrices; use 'ddp', or 'adamw'"
+        )
+    if experiment.precision == "16-mixed":
+        raise ConfigError(
+            "machines.strategy 'fsdp' cannot go with precision '16-mixed'; use 'bf16-mixed', or 'ddp'"
+        )
+
+
+def _layout(machines: Machines) -> Layout:
+    """What torchrun or SLURM say; else what the settings say."""
+    if torch.distributed.is_torchelastic_launched():
+        n_local = int(os.environ["LOCAL_WORLD_SIZE"])
+        return Layout(n_local, int(os.environ["WORLD_SIZE"]) // n_local)
+    if SLURMEnvironment.detect():
+        return _slurm_layout()
+    if machines.n_nodes > 1:
+        raise ConfigError(
+            f"machines.n_nodes {machines.n_nodes} needs torchrun or srun to start the command on each machine"
+        )
+    if machines.n_devices > 1 and "LOCAL_RANK" not in os.environ:
+        _check_repeatable(machines)
+    return Layout(machines.n_devices, 1)
+
+
+def _check_repeatable(machines: Machines) -> None:
+    """Refuse to start what cannot be started once more: a notebook, or what was typed in."""
+    main = sys.modules["__main__"]
+    is_command = getattr(main, "__spec__", None) is not None or Path(sys.argv[0]).is_file()
+    if hasattr(sys, "ps1") or not is_command:
+        raise ConfigError(
+            f"machines.n_devices {machines.n_devices} runs the program once more for each further device: "
+            "put it into a file, or start it with torchrun"
+        )
+
+
+def _slurm_layout() -> Layout:
+    n_tasks, n_local = int(os.environ["SLURM_NTASKS"]), os.environ.get("SLURM_NTASKS_PER_NODE")
+    if n_local is None and n_tasks > 1:
+        raise ConfigError(f"SLURM starts {n_tasks} tasks: give their number as --ntasks-per-node")
+    n_nodes = int(os.environ.get("SLURM_NNODES", "1"))
+    return Layout(int(n_local or 1), n_nodes)
+
+
+def _talk_within_machine() -> None:
+    """Let gloo use the loopback: it aborts where the machine's own name leads to no address of it."""
+    loopback = {"lo", "lo0"} & {name for _, name in socket.if_nameindex()}
+    if loopback:
+        os.environ.setdefault("GLOO_SOCKET_IFNAME", loopback.pop())
+
+
+def _fabric(experiment: Experiment, layout: Layout) -> Fabric:
+    device, n_devices = experiment.device, layout.n_devices
+    try:
+        return Fabric(
+            accelerator=device,
+            devices=n_devices,
+            num_nodes=layout.n_nodes,
+            strategy=_strategy(experiment, layout.n_processes),
+            precision=experiment.precision,
+        )
+    except MisconfigurationException as error:
+        raise ConfigError(f"{n_devices} devices {device!r} are not available on this machine") from error
+    except RuntimeError as error:
+        raise ConfigError(f"device {device!r} is not available on this machine") from error
+
+
+def _strategy(experiment: Experiment, n_processes: int) -> Strategy | str:
+    """One process has nothing to share."""
+    if n_processes == 1:
+        return "auto"
+    if experiment.machines.strategy == "fsdp":
+        return ModelParallelStrategy(shard, data_parallel_size=n_processes, tensor_parallel_size=1)
+    # Buffers are equal in all processes by themselves; torch 2.13 renamed the option that says so.
+    known = signature(DistributedDataParallel).parameters
+    sync = "forward_sync_buffers" if "forward_sync_buffers" in known else "broadcast_buffers"
+    options: dict[str, Any] = {
+        sync: False,
+        "gradient_as_bucket_view": True,
+        "find_unused_parameters": experiment.optimisation.head_epochs > 0,
+    }
+    return DDPStrategy(**options)
+
+
+def is_first() -> bool:
+    """Whether this process is the only one, or the first of those that train."""
+    return not torch.distributed.is_initialized() or torch.distributed.get_rank() == 0

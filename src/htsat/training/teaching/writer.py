@@ -1,0 +1,182 @@
+"""Writing a teacher's answers down, so that training need not run the teacher.
+
+B clips, K classes of which the k largest are kept.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, BinaryIO, Self
+
+import numpy as np
+
+from htsat.checkpoints.problems import some
+from htsat.errors import ConfigError, DataError
+from htsat.files import atomic_path
+from htsat.training.teaching.answers import (
+    ARRAYS,
+    FACTS_NAME,
+    FORMAT_VERSION,
+    Questions,
+    differences,
+    read_facts,
+    shape_of,
+)
+from htsat.training.teaching.logits import Doubles, keep_largest
+from htsat.training.teaching.teachers import Teacher
+
+_MAX_CLASSES = 2**16
+
+
+@dataclass(frozen=True)
+class AnswerPlan:
+    """What is written: so many answers to which questions, by whom.
+
+    Raises:
+        ConfigError: when more classes are to be kept than there are.
+    """
+
+    questions: Questions
+    teachers: tuple[Teacher, ...]
+    n_passes: int
+    top_k: int
+
+    def __post_init__(self) -> None:
+        n_classes = len(self.questions.labels)
+        if not 1 <= self.top_k <= n_classes:
+            raise ConfigError(f"top-k must lie between 1 and the {n_classes} classes, got {self.top_k}")
+        if n_classes > _MAX_CLASSES:
+            raise ConfigError(f"answers hold at most {_MAX_CLASSES} classes, got {n_classes}")
+
+    @property
+    def n_answers(self) -> int:
+        """All passes over all clips."""
+        return self.n_passes * self.questions.clips.n_clips
+
+    def facts(self, n_answered: int) -> dict[str, Any]:
+        """As they stand in `answers.json`."""
+        facts = {
+            "format_version": FORMAT_VERSION,
+            "questions": dataclasses.asdict(self.questions),
+            "teachers": [{"name": teacher.name, "sha256": teacher.sha256} for teacher in self.teachers],
+            "n_passes": self.n_passes,
+            "top_k": self.top_k,
+            "n_answered": n_answered,
+        }
+        as_read: dict[str, Any] = json.loads(json.dumps(facts))
+        return as_read
+
+
+class AnswerWriter:
+    """Writes answers one after the other: clip by clip, then pass by pass.
+
+    It goes on where an earlier one with the same plan was stopped, however that was. Use it as a context, at
+    whose end everything is on the disk.
+
+    Raises:
+        DataError: when the folder holds something else, or answers that were begun with another plan.
+    """
+
+    def __init__(self, folder: Path, plan: AnswerPlan) -> None:
+        self._folder = folder
+        self.plan = plan
+        self.n_done = self._claim()
+        sizes = (plan.n_passes, plan.questions.clips.n_clips, plan.top_k)
+        with ExitStack() as opened:
+            self._files = {
+                name: opened.enter_context(
+                    _begin(folder / f"{name}.npy", np.dtype(dtype), shape_of(name, *sizes), self.n_done)
+                )
+                for name, dtype in ARRAYS.items()
+            }
+            self._opened = opened.pop_all()
+
+    def _claim(self) -> int:
+        """Take the folder; how many answers it holds."""
+        if not (self._folder / FACTS_NAME).exists():
+            if any(not path.name.startswith(".") for path in _entries(self._folder)):
+                raise DataError(f"{self._folder}: is not empty and holds no answers; choose another folder")
+            self._write_facts(0)
+            return 0
+        facts = read_facts(self._folder)
+        n_answered = int(facts["n_answered"])
+        changed = differences(facts, self.plan.facts(n_answered))
+        if changed:
+            raise DataError(f"{self._folder}: was begun with {some(changed)}; choose another folder")
+        return n_answered
+
+    def add(self, seeds: Sequence[int], logits: Doubles) -> None:
+        """The next answers. Shape: `(B,)` and `(B, K)`.
+
+        Raises:
+            DataError: when they cannot be written.
+        """
+        kept = keep_largest(logits, self.plan.top_k, self.plan.questions.task)
+        columns = {"seeds": np.array(seeds, np.int64), **kept._asdict()}
+        with _naming(self._folder):
+            for name, file in self._files.items():
+                file.write(columns[name].astype(ARRAYS[name], order="C").tobytes())
+                file.flush()
+        self.n_done += len(logits)
+
+    def secure(self) -> None:
+        """Let everything so far reach the disk; from here a later writer goes on.
+
+        Raises:
+            DataError: when it cannot be written.
+        """
+        with _naming(self._folder):
+            for file in self._files.values():
+                os.fsync(file.fileno())
+            self._write_facts(self.n_done)
+
+    def _write_facts(self, n_answered: int) -> None:
+        text = json.dumps(self.plan.facts(n_answered), indent=2, ensure_ascii=False)
+        with atomic_path(self._folder / FACTS_NAME) as temporary:
+            temporary.write_text(text + "\n", encoding="utf-8")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with _naming(self._folder), self._opened:
+            self.secure()
+
+
+@contextmanager
+def _naming(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise DataError(f"{folder}: answers cannot be written ({error.strerror})") from error
+
+
+def _begin(path: Path, dtype: np.dtype[Any], shape: tuple[int, ...], n_rows: int) -> BinaryIO:
+    """An array file, ready for the rows after the first `n_rows`; what lies beyond them is cut off."""
+    row_bytes = dtype.itemsize * int(np.prod(shape[2:]))
+    path.touch()
+    file = path.open("r+b")
+    if not n_rows:
+        file.truncate(0)
+    header = {"descr": dtype.str, "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_1_0(file, header)
+    n_bytes = file.tell() + n_rows * row_bytes
+    if file.seek(0, os.SEEK_END) < n_bytes:
+        file.close()
+        raise DataError(f"{path}: is damaged: it holds less than the {n_rows} answers that were written")
+    file.truncate(n_bytes)
+    file.seek(n_bytes)
+    return file
+
+
+def _entries(folder: Path) -> Iterator[Path]:
+    return folder.iterdir() if folder.exists() else iter(())

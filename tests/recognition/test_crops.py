@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+
+from htsat.checkpoints import Model, ModelCard
+from htsat.engines.torch_engine import TorchEngine
+from htsat.errors import HtsatError
+from htsat.labels import LabelSet
+from htsat.network import HTSAT, ModelConfig
+from htsat.recognition.crops import crop_logits
+from htsat.recognition.recognizer import Recognizer
+
+
+@pytest.fixture
+def engine(one_second_config: ModelConfig) -> TorchEngine:
+    """Clips of 1 s at 8 kHz, random weights."""
+    torch.manual_seed(0)
+    card = ModelCard(LabelSet(("a", "b", "c")), "multi_label", (0.5,) * 3)
+    return TorchEngine(Model(HTSAT(one_second_config), card), "small", "cpu")
+
+
+@pytest.mark.parametrize("sample_rate", [8_000, 11_025, 4_000])
+@pytest.mark.parametrize("duration_s", [0.3, 1.0, 2.7])
+def test_each_waveform_is_heard_as_tag_hears_a_file(
+    sample_rate: int, duration_s: float, engine: TorchEngine, tmp_path: Path
+) -> None:
+    shape = (3, round(duration_s * sample_rate))
+    waveforms = 0.1 * np.random.default_rng(0).standard_normal(shape).astype(np.float32)
+    found = crop_logits(engine, waveforms, sample_rate)
+    assert found.dtype == np.float32
+    for number, waveform in enumerate(waveforms):
+        path = tmp_path / f"{number}.wav"
+        soundfile.write(path, waveform, sample_rate, subtype="FLOAT")
+        expected = Recognizer(engine).clip_scores(path).logits
+        np.testing.assert_allclose(found[number], expected, atol=2e-5)
+
+
+def test_an_encoder_has_no_logits(engine: TorchEngine, one_second_config: ModelConfig) -> None:
+    card = ModelCard(LabelSet(()), "multi_label", ())
+    network = torch.nn.Module()
+    network.config = one_second_config  # type: ignore[assignment]
+    encoder = TorchEngine(Model(network, card), "encoder", "cpu")  # type: ignore[arg-type]
+    with pytest.raises(HtsatError, match="model 'encoder' has no classes: it can only embed"):
+        crop_logits(encoder, np.zeros((1, 8_000), np.float32), 8_000)
