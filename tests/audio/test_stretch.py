@@ -84,6 +84,16 @@ def test_an_mp3_that_is_not_counted(write_media: WriteMedia, noise: Noise) -> No
     assert_is_cut(path)
 
 
+def test_an_mp3_of_changing_rate_that_is_not_counted(tmp_path: Path, noise: Noise) -> None:
+    path = tmp_path / "a.mp3"
+    silence_after_noise = np.concatenate([noise(5 * 44_100), np.zeros(20 * 44_100, np.float32)])
+    soundfile.write(path, silence_after_noise, 44_100, bitrate_mode="VARIABLE")
+    path.write_bytes(path.read_bytes().replace(b"Xing", bytes(4)))
+    assert len(soundfile.read(path)[0]) < 20 * 44_100  # libsndfile guesses from the first frame
+    assert count_samples(path, RATE) == pytest.approx(25 * RATE, rel=0.01)
+    assert len(load_audio(path, RATE)) == count_samples(path, RATE)
+
+
 def test_a_flac_stream_of_unknown_length(tmp_path: Path, noise: Noise) -> None:
     path = tmp_path / "stream.flac"
     soundfile.write(path, noise(3 * 8000), 8000)

@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 import soundfile
 
-from htsat.checkpoints import load_model
+from htsat.checkpoints import ModelCard, load_model, save_model
 from htsat.cli.main import main
-from htsat.network import ModelConfig
+from htsat.labels import LabelSet
+from htsat.network import HTSAT, ModelConfig
 
 SAMPLE_RATE = 8_000
 SETTINGS = """
@@ -108,6 +109,32 @@ def test_a_preset_is_a_file_that_later_options_override(recordings, run, tmp_pat
     settings = saved(run)
     assert (settings["task"], settings["evaluate_every"]) == ("multi_class", 5)
     assert (settings["optimisation"]["optimizer"], settings["optimisation"]["epochs"]) == ("muon", 2)
+
+
+@pytest.fixture
+def start(tmp_path: Path, half_second_config: ModelConfig) -> Path:
+    """A small model of other classes, in place of the packaged one."""
+    card = ModelCard(LabelSet.of(["x", "y"]), "multi_label", (0.5, 0.5))
+    path = tmp_path / "start.safetensors"
+    save_model(path, HTSAT(dataclasses.replace(half_second_config, n_classes=2)), card)
+    return path
+
+
+def test_without_settings_those_for_as_many_recordings_are_taken(recordings, run, start, capsys):
+    words = ["--init-from", str(start), "--optimisation.epochs", "1", "--device", "cpu"]
+    assert main(["finetune", str(recordings), "-o", str(run), *words]) == 0
+    assert "16 clips: settings of preset 'finetune-50'\n" in capsys.readouterr().err
+    settings = saved(run)
+    assert settings["init_from"] == str(start)
+    assert (settings["optimisation"]["learn"], settings["optimisation"]["epochs"]) == ("head", 1)
+
+
+@pytest.mark.parametrize("words", [["--init-from", "null"], ["--init-from=null"], ["--size", "nano"]])
+def test_a_network_that_begins_from_nothing_chooses_its_own_settings(recordings, run, capsys, words):
+    words = [*words, "--optimisation.epochs", "1", "--optimisation.batch-size", "4", "--device", "cpu"]
+    assert main(["finetune", str(recordings), "-o", str(run), *words]) == 0
+    assert "preset" not in capsys.readouterr().err
+    assert saved(run)["optimisation"]["learn"] == "all"
 
 
 def test_a_stopped_run_goes_on(finetune, recordings, run, tmp_path, capsys, monkeypatch):

@@ -2,13 +2,11 @@ import pytest
 import torch
 from torch import nn
 
-from htsat.errors import CheckpointError
 from htsat.training.averaging import (
     ExponentialAverage,
     NoAverage,
     UniformAverage,
     build_average,
-    mean_of_states,
 )
 from htsat.training.experiment import Optimisation
 from htsat.training.schedule import Progress
@@ -89,49 +87,3 @@ def test_weights_of_the_copies_and_number_of_updates_are_where_a_mean_stands(ave
         average.update(layer(0.3))
         average.update(layer(0.7))
     assert torch.equal(whole.network.weight, resumed.network.weight)
-
-
-def test_the_mean_of_states_is_the_mean_of_each_tensor_and_the_last_count():
-    states = [layer(value, n_batches).state_dict() for value, n_batches in ((1.0, 5), (2.0, 6), (6.0, 9))]
-    mean = mean_of_states(iter(states))
-    assert list(mean) == list(states[0])
-    assert mean["weight"].item() == 3.0
-    assert mean["weight"].dtype == torch.float32
-    assert mean["num_batches_tracked"].item() == 9
-
-
-def test_the_mean_of_states_does_not_depend_on_their_order():
-    states = [{"x": torch.tensor([value])} for value in (1e8, 1.0, -1e8, 1.0, 0.1, 3e7)]
-    assert torch.equal(mean_of_states(states)["x"], mean_of_states(states[::-1])["x"])
-    assert mean_of_states(states[:3])["x"].item() == pytest.approx(1 / 3)
-
-
-def test_the_mean_of_one_state_is_a_copy_of_it():
-    state = layer(0.1, 3).state_dict()
-    mean = mean_of_states([state])
-    state["weight"].fill_(5.0)
-    state["num_batches_tracked"].fill_(5)
-    assert (mean["weight"].item(), mean["num_batches_tracked"].item()) == (pytest.approx(0.1), 3)
-
-
-@pytest.mark.parametrize(
-    ("states", "message"),
-    [
-        ([], "expected at least one state to average, got none"),
-        (
-            [{"w": torch.zeros(2, 3)}, {"w": torch.zeros(2, 4)}],
-            r"model 2 is of another network: w has \(2, 4\), expected \(2, 3\)",
-        ),
-        (
-            [{"w": torch.zeros(2)}, {}],
-            r"model 2 is of another network: w has nothing, expected \(2,\)",
-        ),
-        (
-            [{}, {"w": torch.zeros(())}],
-            r"model 2 is of another network: w has \(\), expected nothing",
-        ),
-    ],
-)
-def test_states_of_different_networks_are_refused(states, message):
-    with pytest.raises(CheckpointError, match=message):
-        mean_of_states(states)

@@ -22,6 +22,12 @@ from htsat.training.experiment import Experiment, Machines, Optimisation, Teachi
             lambda: Optimisation(learning_rate_steps=((0, 1e-3), (3, 1e-4), (2, 1e-5))),
             r"optimisation.learning_rate_steps must begin at epoch 0 and rise, got epochs \[0, 3, 2\]",
         ),
+        (
+            lambda: Optimisation(learning_rate_steps=((0, 0.0),)),
+            "optimisation.learning_rate_steps: rates must be positive, got 0.0",
+        ),
+        (lambda: Optimisation(weight_decay=-0.1), "optimisation.weight_decay must not be negative, got -0.1"),
+        (lambda: Optimisation(warmup_clips=-1), "optimisation.warmup_clips must not be negative, got -1"),
         (lambda: Machines(n_nodes=0), "machines.n_nodes must be positive, got 0"),
         (lambda: Teaching(weight=1.5), r"teaching.weight must lie in \[0, 1\], got 1.5"),
         (lambda: Teaching(temperature=0.0), "teaching.temperature must be positive, got 0.0"),

@@ -107,6 +107,14 @@ def test_only_the_head_learns(tmp_path: Path, experiment: Maker) -> None:
     assert moved == {name for name in after if name.startswith("head.")}
 
 
+def test_frozen_parts_stay_frozen_after_an_evaluation(tmp_path: Path, experiment: Maker) -> None:
+    settings = optimised(
+        experiment, {"evaluate_every": 0.25}, averaging="none", learn="head", batch_size=4, epochs=1
+    )
+    model = load_model(train(settings, tmp_path / "run").model)
+    assert model.network.mel_norm.num_batches_tracked == 0
+
+
 def test_the_network_joins_the_head_later(tmp_path: Path, experiment: Maker) -> None:
     settings = optimised(experiment, {"checkpoint_every_steps": 1}, head_epochs=1, epochs=2, averaging="none")
     states = {}

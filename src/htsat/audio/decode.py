@@ -42,7 +42,11 @@ def decode(source: Encoded, resources: ExitStack) -> DecodedAudio:
     elif not source.getbuffer():
         raise AudioError("is an empty file")
     try:
-        return _started(libsndfile.open_file(source, resources))
+        audio = libsndfile.open_file(source, resources)
+        # libsndfile ends where it guesses the end to be, which may be early.
+        is_guess = audio.duration_s is not None and audio.n_frames is None
+        if not is_guess or find_spec("av") is None:
+            return _started(audio)
     except UndecodableError as error:
         if find_spec("av") is None:
             raise AudioError(f"{error}; more formats are read after pip install 'htsat[media]'") from error

@@ -28,8 +28,8 @@ from htsat.training.train import EXPERIMENT_NAME, Watcher, resume, train
 
 Settings = Mapping[str, Any]
 
-_OWN_START = ("--preset", "--config", "--size", "--init_from", "--network")
-"""Options with which a user chooses where a run starts, and so how it learns."""
+_OWN_RECIPE = ("--preset", "--config", "--size", "--network")
+"""Options with which a user chooses how a network learns."""
 
 BASE = "base"
 """Key of a file of settings that names the preset it begins with."""
@@ -43,7 +43,8 @@ class LearningParser(ArgumentParser):
 
     def __init__(self, command: str, description: str, epilog: str) -> None:
         set_parsing_settings(docstring_parse_attribute_docstrings=True)
-        logging.getLogger("lightning.fabric").setLevel(logging.WARNING)
+        for name in ("lightning.fabric", "lightning.pytorch"):  # what they tell is among the settings
+            logging.getLogger(name).setLevel(logging.WARNING)
         super().__init__(prog=f"htsat {command}", description=description, epilog=epilog, allow_abbrev=False)
 
     def add_settings(self) -> None:
@@ -159,8 +160,12 @@ def as_options(settings: Settings) -> list[str]:
 
 
 def fitting_options(data: Path | str, words: list[str]) -> list[str]:
-    """Options that fit the number of recordings; none where the line chooses how the network learns."""
-    if any(word.partition("=")[0].startswith(_OWN_START) for word in words):
+    """Options that fit the number of recordings; none where the line chooses how the network learns.
+
+    They are for networks that have learned to hear: not for one that begins from nothing.
+    """
+    begins_from_nothing = "--init_from null" in " ".join(words).replace("=", " ")
+    if begins_from_nothing or any(word.startswith(_OWN_RECIPE) for word in words):
         return []
     n_clips = len(read_data(Path(data), audio.SUFFIXES).clips)
     name = finetune_defaults(n_clips)

@@ -1,4 +1,4 @@
-"""Means of weights: running over the steps, of the ends of epochs, and of models that were saved.
+"""Means of weights, running over the steps or of the ends of epochs.
 
 The statistics of `mel_norm`, the only batch norm, are averaged like weights. They are those of the input and
 do not depend on any weight, so they need not be measured anew for a mean, as is usual after averaging.
@@ -7,13 +7,12 @@ do not depend on any weight, so they need not be measured anew for a mean, as is
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Generic, Protocol, TypeVar
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from htsat.errors import CheckpointError
 from htsat.training.experiment import Optimisation
 from htsat.training.schedule import Progress
 
@@ -133,48 +132,6 @@ class NoAverage(Generic[Network]):
     def copies(self) -> Sequence[Network]:
         """None."""
         return ()
-
-
-def mean_of_states(states: Iterable[Mapping[str, Tensor]]) -> dict[str, Tensor]:
-    """Mean of the weights of several models of one network, all alike (official behaviour 10).
-
-    Sums are in float64, so that only the result is rounded; what is no floating point number, such as
-    the count of batches, comes from the last. One state at a time is in memory beside the sum.
-
-    Raises:
-        CheckpointError: when there is no state, or when one has other names or shapes than those before it.
-    """
-    sums: dict[str, Tensor] = {}
-    last: Mapping[str, Tensor] = {}
-    n_states = 0
-    for state in states:
-        _refuse_other_network(n_states, sums, state)
-        for name, tensor in state.items():
-            is_summed = tensor.is_floating_point() and n_states > 0
-            sums[name] = sums[name] + tensor if is_summed else _as_sum(tensor)
-        last, n_states = state, n_states + 1
-    if not n_states:
-        raise CheckpointError("expected at least one state to average, got none")
-    return {
-        name: (sums[name] / n_states).to(tensor.dtype) if tensor.is_floating_point() else tensor.clone()
-        for name, tensor in last.items()
-    }
-
-
-def _as_sum(tensor: Tensor) -> Tensor:
-    return tensor.double() if tensor.is_floating_point() else tensor
-
-
-def _refuse_other_network(n_states: int, sums: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> None:
-    """Let only states of one network be averaged."""
-    if not n_states:
-        return
-    for name in sorted(sums.keys() | state.keys()):
-        shapes = [tuple(side[name].shape) if name in side else "nothing" for side in (sums, state)]
-        if shapes[0] != shapes[1]:
-            raise CheckpointError(
-                f"model {n_states + 1} is of another network: {name} has {shapes[1]}, expected {shapes[0]}"
-            )
 
 
 def _still_copy(network: Network) -> Network:

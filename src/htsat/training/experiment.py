@@ -69,11 +69,17 @@ class Optimisation:
         for name in ("ema_decay", "label_smoothing", "uniform_from"):
             if not 0 <= getattr(self, name) < 1:
                 raise ConfigError(f"optimisation.{name} must lie in [0, 1), got {getattr(self, name)}")
+        for name in ("weight_decay", "head_epochs", "final_learning_rate", "warmup_clips"):
+            if (getattr(self, name) or 0) < 0:
+                raise ConfigError(f"optimisation.{name} must not be negative, got {getattr(self, name)}")
         epochs = [epoch for epoch, _ in self.learning_rate_steps]
         if epochs and (epochs[0] != 0 or epochs != sorted(set(epochs))):
             raise ConfigError(
                 f"optimisation.learning_rate_steps must begin at epoch 0 and rise, got epochs {epochs}"
             )
+        for _, rate in self.learning_rate_steps:
+            if not rate > 0:
+                raise ConfigError(f"optimisation.learning_rate_steps: rates must be positive, got {rate}")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -59,10 +59,11 @@ def score_clips(
     network: HTSAT, clips: EvaluationClips, batch_size: int, processes: Processes = ALONE
 ) -> tuple[FloatArray, FloatArray]:
     """Clip logits and targets of all clips that can be read, in float32. Shape: both `(N, K)`."""
-    was_training = network.training
+    training = [module for module in network.modules() if module.training]
     network.eval()
     heard = processes.gather(list(_hear(network, clips, batch_size, processes)))
-    network.train(was_training)
+    for module in training:  # not all were: frozen parts stay as they are
+        module.training = True
     logits = [clip.logits for clip in heard if clip.logits is not None]
     targets = [clip.target for clip in heard if clip.target is not None]
     if not logits:

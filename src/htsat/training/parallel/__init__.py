@@ -2,7 +2,7 @@
 
 The order of calls in every process: `build_fabric`; `prepare_network`; `place` for each copy of the network
 that holds a mean; `fabric.setup_module`; then the optimisers, made of the parameters as they are now, maybe
-shared; `fabric.setup_optimizers`. What gathers (`full_state`, `full_optimizer_state`, `gathered`, `whole`) is
+shared; `fabric.setup_optimizers`. What gathers (`full_state`, `full_optimizer_state`, `whole`) is
 called by all processes together.
 """
 
@@ -13,7 +13,6 @@ from htsat.training.parallel.processes import build_fabric, check_batch, is_firs
 from htsat.training.parallel.sharding import (
     full_optimizer_state,
     full_state,
-    gathered,
     load_full_optimizer_state,
     load_full_state,
     place,
@@ -25,7 +24,6 @@ __all__ = [
     "check_batch",
     "full_optimizer_state",
     "full_state",
-    "gathered",
     "is_first",
     "load_full_optimizer_state",
     "load_full_state",

@@ -7,7 +7,6 @@ runs itself once more for each further device of its machine.
 from __future__ import annotations
 
 import os
-import socket
 import sys
 from inspect import signature
 from pathlib import Path
@@ -23,6 +22,7 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 from torch.nn.parallel import DistributedDataParallel
 
 from htsat.errors import ConfigError
+from htsat.processes import talk_within_machine
 from htsat.training.experiment import Experiment, Machines, Optimisation
 from htsat.training.parallel.sharding import shard
 
@@ -52,7 +52,7 @@ def build_fabric(experiment: Experiment) -> Fabric:
     layout = _layout(experiment.machines)
     check_batch(experiment.optimisation, layout.n_processes)
     if layout.n_nodes == 1 or os.environ.get("MASTER_ADDR") in _LOOPBACK:
-        _talk_within_machine()
+        talk_within_machine()
     fabric = _fabric(experiment, layout)
     fabric.launch()
     torch.set_flush_denormal(True)
@@ -124,13 +124,6 @@ def _slurm_layout() -> Layout:
         raise ConfigError(f"SLURM starts {n_tasks} tasks: give their number as --ntasks-per-node")
     n_nodes = int(os.environ.get("SLURM_NNODES", "1"))
     return Layout(int(n_local or 1), n_nodes)
-
-
-def _talk_within_machine() -> None:
-    """Let gloo use the loopback: it aborts where the machine's own name leads to no address of it."""
-    loopback = {"lo", "lo0"} & {name for _, name in socket.if_nameindex()}
-    if loopback:
-        os.environ.setdefault("GLOO_SOCKET_IFNAME", loopback.pop())
 
 
 def _fabric(experiment: Experiment, layout: Layout) -> Fabric:

@@ -44,7 +44,7 @@ def place(copy: HTSAT, fabric: Fabric) -> None:
         copy.to(fabric.device)
 
 
-def gathered(state: State) -> State:
+def _gathered(state: State) -> State:
     """A state with whole tensors in place of shared ones; the others are not copied."""
     whole_state: State = tree_map(
         lambda leaf: leaf.full_tensor() if isinstance(leaf, DTensor) else leaf, state
@@ -54,7 +54,7 @@ def gathered(state: State) -> State:
 
 def full_state(module: nn.Module) -> dict[str, Tensor]:
     """The state of a network with whole tensors, in every process; those not shared are not copied."""
-    return gathered(module.state_dict())
+    return _gathered(module.state_dict())
 
 
 def load_full_state(module: nn.Module, state: Mapping[str, Tensor]) -> None:
@@ -65,7 +65,7 @@ def load_full_state(module: nn.Module, state: Mapping[str, Tensor]) -> None:
 
 def full_optimizer_state(optimizer: torch.optim.Optimizer) -> dict[str, Any]:
     """The state of an optimiser with whole tensors, as one process would have it."""
-    return gathered(optimizer.state_dict())
+    return _gathered(optimizer.state_dict())
 
 
 def load_full_optimizer_state(optimizer: torch.optim.Optimizer, state: Mapping[str, Any]) -> None:
