@@ -123,7 +123,7 @@ def start(tmp_path: Path, half_second_config: ModelConfig) -> Path:
 def test_without_settings_those_for_as_many_recordings_are_taken(recordings, run, start, capsys):
     words = ["--init-from", str(start), "--optimisation.epochs", "1", "--device", "cpu"]
     assert main(["finetune", str(recordings), "-o", str(run), *words]) == 0
-    assert "16 clips: settings of preset 'finetune-50'\n" in capsys.readouterr().err
+    assert "settings of preset 'finetune-50', by the number of recordings\n" in capsys.readouterr().err
     settings = saved(run)
     assert settings["init_from"] == str(start)
     assert (settings["optimisation"]["learn"], settings["optimisation"]["epochs"]) == ("head", 1)

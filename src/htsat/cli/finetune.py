@@ -7,8 +7,9 @@ from pathlib import Path
 from htsat.cli.learning import (
     LearningParser,
     as_options,
-    fitting_options,
+    fitting_preset,
     learn,
+    read_preset,
     saved_settings,
     with_files,
     with_underscores,
@@ -25,10 +26,10 @@ def main(argv: list[str]) -> int:
     """Run the command."""
     words, parser = with_underscores(argv), _parser()
     asked = parser.parse_args(with_files(words))
-    saved = as_options(saved_settings(asked.output)) if asked.resume else None
-    chosen = fitting_options(asked.source, words) if saved is None else saved
-    args = parser.parse_args([*chosen, *with_files(words), "--data", str(asked.source)])
-    learn(parser.instantiate(args), asked.output, goes_on=asked.resume)
+    preset = None if asked.resume else fitting_preset(asked.source, words)
+    chosen = saved_settings(asked.output) if asked.resume else read_preset(preset) if preset else {}
+    args = parser.parse_args([*as_options(chosen), *with_files(words), "--data", str(asked.source)])
+    learn(parser.instantiate(args), asked.output, goes_on=asked.resume, preset=preset)
     return 0
 
 

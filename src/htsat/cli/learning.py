@@ -72,13 +72,16 @@ def experiment_of(args: Namespace) -> Experiment:
     return Experiment(**{field.name: args[field.name] for field in fields(Experiment)})
 
 
-def learn(args: Namespace, folder: Path, *, goes_on: bool) -> None:
-    """Run the experiment of these options, or all runs of its cross-validation, and print what comes out."""
+def learn(args: Namespace, folder: Path, *, goes_on: bool, preset: str | None = None) -> None:
+    """Run the experiment of these options, or all runs of its cross-validation, and print what comes out.
+
+    A preset that was taken unasked is named when the run begins.
+    """
     experiment = experiment_of(args)
     n_epochs, plan = experiment.optimisation.epochs, args.cross_validation
     if plan.is_single or goes_on:
         run = resume if goes_on else train
-        lines = describe_outcome(run(experiment, folder, watcher(n_epochs)))
+        lines = describe_outcome(run(experiment, folder, watcher(n_epochs, preset=preset)))
     else:
         summary = cross_validate(experiment, plan, folder, lambda name: watcher(n_epochs, f"{name}  "))
         lines = describe_summary(summary, folder)
@@ -159,18 +162,15 @@ def as_options(settings: Settings) -> list[str]:
     return ["--config", yaml.safe_dump(dict(settings))]
 
 
-def fitting_options(data: Path | str, words: list[str]) -> list[str]:
-    """Options that fit the number of recordings; none where the line chooses how the network learns.
+def fitting_preset(data: Path | str, words: list[str]) -> str | None:
+    """The preset for as many recordings; none where the line chooses how the network learns.
 
-    They are for networks that have learned to hear: not for one that begins from nothing.
+    It is for networks that have learned to hear: not for one that begins from nothing.
     """
     begins_from_nothing = "--init_from null" in " ".join(words).replace("=", " ")
     if begins_from_nothing or any(word.startswith(_OWN_RECIPE) for word in words):
-        return []
-    n_clips = len(read_data(Path(data), audio.SUFFIXES).clips)
-    name = finetune_defaults(n_clips)
-    print(f"{n_clips} clips: settings of preset {name!r}", file=sys.stderr)
-    return as_options(read_preset(name))
+        return None
+    return finetune_defaults(len(read_data(Path(data), audio.SUFFIXES).clips))
 
 
 def with_underscores(argv: list[str]) -> list[str]:
@@ -184,10 +184,12 @@ def with_underscores(argv: list[str]) -> list[str]:
     return words
 
 
-def watcher(n_epochs: int, title: str = "") -> Watcher:
+def watcher(n_epochs: int, title: str = "", preset: str | None = None) -> Watcher:
     """Shows a run of so many epochs on standard error, line by line."""
 
     def show(event: dict[str, object]) -> None:
+        if preset is not None and event["event"] == "data":
+            print(f"settings of preset {preset!r}, by the number of recordings", file=sys.stderr)
         for line in describe_event(event, n_epochs).splitlines():
             print(f"{title}{line}", file=sys.stderr)
 

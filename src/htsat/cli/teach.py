@@ -12,8 +12,10 @@ from htsat.checkpoints.file import sha256
 from htsat.checkpoints.resolve import resolve
 from htsat.cli.learning import (
     LearningParser,
+    as_options,
     experiment_of,
-    fitting_options,
+    fitting_preset,
+    read_preset,
     watcher,
     with_files,
     with_underscores,
@@ -43,7 +45,8 @@ def main(argv: list[str]) -> int:
     """Run the command."""
     parser, words = _parser(), with_underscores(argv)
     asked = parser.parse_args(with_files(words))
-    chosen = fitting_options(asked.data, words) if asked.data is not None else []
+    preset = None if asked.data is None else fitting_preset(asked.data, words)
+    chosen = as_options(read_preset(preset)) if preset else []
     args = parser.instantiate(parser.parse_args([*chosen, *with_files(words)]))
     experiment = experiment_of(args)
     if args.passes < 1 or args.batch_size < 1:
