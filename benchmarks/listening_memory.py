@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import subprocess
 import sys
 import tempfile
@@ -20,6 +19,7 @@ from typing import NamedTuple
 
 import soundfile
 import torch
+from machine import processor
 
 from htsat.audio import load_audio
 
@@ -78,12 +78,6 @@ def write_recording(path: Path, duration_s: float) -> None:
         while n_missing > 0:
             file.write(scene[:n_missing])
             n_missing -= len(scene)
-
-
-def processor() -> str:
-    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
-    names = [line.split(":")[1].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor()
 
 
 if __name__ == "__main__":

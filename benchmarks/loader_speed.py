@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import random
 import statistics
 import tempfile
@@ -28,6 +27,7 @@ import numpy as np
 import pyarrow as pa
 import soundfile
 import torch
+from machine import processor
 from pyarrow import parquet
 from torch.utils.data import DataLoader, Dataset
 
@@ -228,12 +228,6 @@ def print_table(measurements: Sequence[Measurement], workers: Sequence[int]) -> 
         if one.n_workers == workers[0]:
             figures = (f"{speeds[one.store, one.order, n]:10.0f}" for n in workers)
             print(f"{one.store:22} {one.order:10} {one.kb_per_clip:8.0f} " + " ".join(figures))
-
-
-def processor() -> str:
-    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
-    names = [line.split(":")[1].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor()
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import json
 import zlib
@@ -129,3 +130,13 @@ def half_second_config() -> ModelConfig:
         n_heads=(2, 4),
         drop_path=0.0,
     )
+
+
+@pytest.fixture
+def small_network(monkeypatch: pytest.MonkeyPatch, half_second_config: ModelConfig) -> None:
+    """Gives the small network every name."""
+
+    def named(name: str, **changes: object) -> ModelConfig:
+        return dataclasses.replace(half_second_config, **changes)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(ModelConfig, "named", named)

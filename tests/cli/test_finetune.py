@@ -16,6 +16,8 @@ from htsat.cli.main import main
 from htsat.labels import LabelSet
 from htsat.network import HTSAT, ModelConfig
 
+pytestmark = pytest.mark.usefixtures("small_network")
+
 SAMPLE_RATE = 8_000
 SETTINGS = """
 size: nano
@@ -29,14 +31,6 @@ optimisation:
 augmentation:
   speed: 1.0
 """
-
-
-@pytest.fixture(autouse=True)
-def _small_network(monkeypatch: pytest.MonkeyPatch, half_second_config: ModelConfig) -> None:
-    def named(name: str, **changes: object) -> ModelConfig:
-        return dataclasses.replace(half_second_config, **changes)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(ModelConfig, "named", named)
 
 
 @pytest.fixture

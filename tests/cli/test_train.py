@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -16,7 +15,8 @@ from htsat.cli.main import main
 from htsat.data.manifest import Clip, Manifest, write_manifest
 from htsat.errors import ConfigError
 from htsat.labels import LabelSet
-from htsat.network import ModelConfig
+
+pytestmark = pytest.mark.usefixtures("small_network")
 
 RATE = 8_000
 SETTINGS = """
@@ -31,14 +31,6 @@ optimisation:
   batch_size: 4
   accumulate: 1
 """
-
-
-@pytest.fixture(autouse=True)
-def _small_network(monkeypatch: pytest.MonkeyPatch, half_second_config: ModelConfig) -> None:
-    def named(name: str, **changes: object) -> ModelConfig:
-        return dataclasses.replace(half_second_config, **changes)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(ModelConfig, "named", named)
 
 
 @pytest.fixture

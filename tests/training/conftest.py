@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -12,22 +11,11 @@ import pytest
 import soundfile
 
 from htsat.data.augment import WaveformAugmentation
-from htsat.network import ModelConfig
 from htsat.training.experiment import Experiment, Optimisation
 from htsat.training.mixing import Mixup, SpecAugment
 
 SAMPLE_RATE = 8_000
 CLIP_SAMPLES = SAMPLE_RATE // 2
-
-
-@pytest.fixture
-def small_network(monkeypatch: pytest.MonkeyPatch, half_second_config: ModelConfig) -> None:
-    """Gives the small network every name."""
-
-    def named(name: str, **changes: object) -> ModelConfig:
-        return dataclasses.replace(half_second_config, **changes)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(ModelConfig, "named", named)
 
 
 @pytest.fixture

@@ -76,6 +76,7 @@ def _is_counted(source: Encoded) -> bool:
     with _raw(source) as file:
         head = file.read(10)
         while head[:3] == b"ID3":  # tags, with their length in four times seven bits
+            # Not strict: a file that is cut off within the tag has fewer bytes, and nothing behind them.
             size = sum(byte << shift for byte, shift in zip(head[6:], (21, 14, 7, 0), strict=False))
             file.seek(size, os.SEEK_CUR)
             head = file.read(10)

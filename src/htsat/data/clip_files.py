@@ -88,6 +88,7 @@ def _tsv_rows(path: Path) -> Iterator[Rows]:
                         raise DataError(
                             f"{path}, line {line}: has {len(row)} cells for {len(columns)} columns"
                         )
+                # Empty cells at the end of a row may be left out, in all rows of a batch too (not strict).
                 cells = zip_longest(*rows, fillvalue="")
                 yield Rows(dict(zip(columns, cells, strict=False)), "line", lines)
         except csv.Error as error:

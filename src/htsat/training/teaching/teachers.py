@@ -92,7 +92,7 @@ def function_teacher(name: str, labels: LabelSet) -> Teacher:
     def hear(waveforms: FloatArray, sample_rate: int) -> object:
         try:
             return np.asarray(function(waveforms, sample_rate, labels.names))
-        except Exception as error:
+        except Exception as error:  # the user's own code can raise anything
             raise HtsatError(f"teacher {name!r}: {_in_words(error)}") from error
 
     return Teacher(name, sha256(Path(source)), hear)
@@ -107,7 +107,7 @@ def _import(module_name: str, teacher: str) -> ModuleType:
         raise ConfigError(
             f"teacher {teacher!r}: no module {error.name!r} in the current folder, and none is installed"
         ) from error
-    except Exception as error:
+    except Exception as error:  # the user's module can raise anything while it is imported
         raise ConfigError(f"teacher {teacher!r} cannot be imported: {_in_words(error)}") from error
 
 
