@@ -6,9 +6,10 @@ Weights are random, inputs are noise of each network's own length. A step is for
 AdamW; ours begins with the waveform and so includes its spectrum, theirs begins with features. "from sound"
 adds what their extractors (numpy, in the same process) take to make these.
 
-Every contestant is a process, or two that share the batch. All wait, and one contestant at a time takes a
-step, in turns; medians of the rounds are told. Memory is what a process held at most, less what it held
-before it had a network; of two, that of the first.
+Every contestant is a process, or two that share the batch. In each round all take their turn one after the
+other: started, one step to warm up, one that is measured, ended, because together they do not fit into
+memory. Medians of the rounds are told. Memory is what a process held at most, less what it held before it had
+a network; of two, that of the first.
 
 The loader is measured by itself, in one process: clips cut from 32 kHz FLAC files of the example scene, or
 from memory, and changed as in training. Its share is that of a run in which loader and step take turns
@@ -27,11 +28,11 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import soundfile
@@ -77,45 +78,39 @@ class Step:
     peak_mib: float
 
 
-class Group:
-    """The processes of a contestant, waiting for the word."""
-
-    def __init__(self, contestant: Contestant) -> None:
-        self.contestant = contestant
-        self.steps: list[Step] = []
-        port = _free_port()
-        self._pipes = [_start(contestant, rank, port) for rank in range(contestant.n_processes)]
-        for pipe in self._pipes:
-            pipe.recv()
-
-    def step(self) -> None:
-        """Let all its processes take a step."""
-        for pipe in self._pipes:
-            pipe.send("step")
-        taken: list[Step] = [pipe.recv() for pipe in self._pipes]
-        self.steps.append(replace(taken[0], step_s=max(step.step_s for step in taken)))
-
-    def close(self) -> None:
-        """Send its processes away."""
-        for pipe in self._pipes:
-            pipe.close()
-
-    def result(self) -> dict[str, Any]:
-        """Medians of its steps."""
-        step_s = statistics.median(step.step_s for step in self.steps)
-        features_s = statistics.median(step.features_s for step in self.steps)
-        n_clips = self.contestant.batch_size
-        return {
-            **asdict(self.contestant),
-            "clip_s": SECONDS[self.contestant.name],
-            "clips_per_s": n_clips / step_s,
-            "clips_per_s_from_sound": n_clips / (step_s + features_s),
-            "peak_mib": max(step.peak_mib for step in self.steps),
-            "steps_s": [step.step_s for step in self.steps],
-        }
+def take_turn(contestant: Contestant) -> Step:
+    """Let the processes of a contestant take a step; the slowest of them counts."""
+    port = _free_port()
+    workers = [_start(contestant, rank, port) for rank in range(contestant.n_processes)]
+    taken: list[Step] = [worker.answer.recv() for worker in workers]
+    for worker in workers:
+        worker.process.join()
+    return replace(taken[0], step_s=max(step.step_s for step in taken))
 
 
-def _start(contestant: Contestant, rank: int, port: int) -> Connection:
+def result(contestant: Contestant, steps: list[Step]) -> dict[str, Any]:
+    """Medians of the steps of a contestant."""
+    step_s = statistics.median(step.step_s for step in steps)
+    features_s = statistics.median(step.features_s for step in steps)
+    n_clips = contestant.batch_size
+    return {
+        **asdict(contestant),
+        "clip_s": SECONDS[contestant.name],
+        "clips_per_s": n_clips / step_s,
+        "clips_per_s_from_sound": n_clips / (step_s + features_s),
+        "peak_mib": max(step.peak_mib for step in steps),
+        "steps_s": [step.step_s for step in steps],
+    }
+
+
+class Worker(NamedTuple):
+    """A process of a contestant, and where its step will be told."""
+
+    process: BaseProcess
+    answer: Connection
+
+
+def _start(contestant: Contestant, rank: int, port: int) -> Worker:
     """Start a process as `torchrun` would; it takes over the environment of this moment."""
     os.environ |= {
         "TORCHELASTIC_RUN_ID": "benchmark",
@@ -129,9 +124,10 @@ def _start(contestant: Contestant, rank: int, port: int) -> Connection:
     }
     context = multiprocessing.get_context("spawn")
     here, there = context.Pipe()
-    context.Process(target=contest, args=(contestant, there), daemon=True).start()
+    process = context.Process(target=contest, args=(contestant, there), daemon=True)
+    process.start()
     there.close()
-    return here
+    return Worker(process, here)
 
 
 def _free_port() -> int:
@@ -141,8 +137,8 @@ def _free_port() -> int:
         return port
 
 
-def contest(contestant: Contestant, pipe: Connection) -> None:
-    """Be a process of a contestant: a step for each word that comes in, until the other end is closed."""
+def contest(contestant: Contestant, answer: Connection) -> None:
+    """Be a process of a contestant, and tell what its second step took."""
     torch.set_num_threads(contestant.n_threads)
     experiment = Experiment(
         device=contestant.device,  # type: ignore[arg-type]
@@ -160,12 +156,9 @@ def contest(contestant: Contestant, pipe: Connection) -> None:
     step = _stepper(fabric, rival)
     # What is allocated once; on a GPU kernels are also chosen, by the size of the batch.
     step(rival.inputs(1 if fabric.device.type == "cpu" else n_clips).batch)
-    pipe.send("ready")
-    with suppress(EOFError):
-        while pipe.recv():
-            inputs = rival.inputs(n_clips)
-            step_s = step(inputs.batch)
-            pipe.send(Step(step_s, inputs.features_s, _peak_mib(fabric.device) - before_mib))
+    inputs = rival.inputs(n_clips)
+    step_s = step(inputs.batch)
+    answer.send(Step(step_s, inputs.features_s, _peak_mib(fabric.device) - before_mib))
 
 
 def _stepper(fabric: Fabric, rival: Rival) -> Callable[[Tensor], float]:
@@ -199,7 +192,7 @@ def loader_clips_per_s(size: str, memory_gb: float, folder: Path) -> float:
     machines, optimisation = Machines(memory_gb=memory_gb), Optimisation(batch_size=8)
     experiment = Experiment(data=str(folder), valid_share=0, machines=machines, optimisation=optimisation)
     config, split = ModelConfig.named(size, n_classes=1), read_split(experiment)
-    sounds = open_split(split, experiment, config.sample_rate, iter).train.sounds
+    sounds = open_split(split, experiment, config, iter).train.sounds
     maker = ClipMaker(clip_samples=config.clip_samples, augmentation=experiment.augmentation, seed=0)
     clips = TrainingClips(sounds, split.train.labels, maker)
     parts = PartSampler(build_sampler(experiment, sounds.clips, split.train.labels), 8)
@@ -277,13 +270,10 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=os.cpu_count(), help="over all processes")
     parser.add_argument("-o", "--output", type=Path)
     args = parser.parse_args()
-    groups = [Group(contestant) for contestant in contestants(args)]
-    for _ in range(args.rounds):
-        for group in groups:
-            group.step()
-    results = [group.result() for group in groups]
-    for group in groups:
-        group.close()
+    everybody = contestants(args)
+    rounds = [[take_turn(contestant) for contestant in everybody] for _ in range(args.rounds)]
+    steps = zip(*rounds, strict=True)
+    results = [result(contestant, list(taken)) for contestant, taken in zip(everybody, steps, strict=True)]
     torch.set_num_threads(args.threads)
     loader = measure_loader(results)
     show(results, loader)

@@ -13,7 +13,7 @@ import htsat
 ROOT = Path(htsat.__file__).parent
 MODULES = sorted(path.relative_to(ROOT).with_suffix("") for path in ROOT.rglob("*.py"))
 
-VALUES = {"errors", "files", "labels", "scores"}
+VALUES = {"errors", "files", "labels", "rules", "scores"}
 MAY_IMPORT = {
     **dict.fromkeys(VALUES, VALUES),
     "network": VALUES,
@@ -25,10 +25,10 @@ MAY_IMPORT = {
     "bulk": VALUES | {"audio"},
     "loading": VALUES | {"network", "checkpoints", "engines", "recognition"},
     "processes": VALUES,
-    "data": VALUES | {"audio", "processes"},
+    "data": VALUES | {"audio", "formats", "processes"},
     "metrics": VALUES,
     "evaluation": VALUES | {"audio", "recognition", "checkpoints", "processes", "data", "metrics"},
-    "pictures": VALUES | {"evaluation", "training"},
+    "pictures": VALUES | {"metrics", "evaluation", "training"},
     "training": VALUES
     | {"network", "checkpoints", "audio", "recognition", "loading", "processes", "data", "metrics"}
     | {"evaluation", "htsat"},
@@ -103,6 +103,7 @@ def test_only_the_command_line_prints() -> None:
 def test_the_engine_protocol_knows_no_engine() -> None:
     assert {name for name in imports(Path("engines/protocol")) if name.startswith("htsat")} == {
         "htsat.labels",
+        "htsat.rules",
         "htsat.scores",
     }
 

@@ -15,6 +15,7 @@ from htsat.checkpoints import ModelCard, save_model
 from htsat.errors import CheckpointError, ConfigError
 from htsat.labels import LabelSet
 from htsat.network import HTSAT, ModelConfig
+from htsat.rules import EventRules
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +25,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     path = tmp_path_factory.mktemp("model") / "small.safetensors"
     torch.manual_seed(0)
-    save_model(path, HTSAT(config), ModelCard(LabelSet(("a", "b")), "multi_label", (0.5, 0.5)))
+    save_model(path, HTSAT(config), ModelCard(LabelSet(("a", "b")), "multi_label", EventRules((0.5, 0.5))))
     return path
 
 

@@ -12,15 +12,17 @@ if TYPE_CHECKING:
     from htsat.errors import HtsatError
     from htsat.labels import LabelSet
     from htsat.loading import LoadedModel, load
-    from htsat.recognition.events import EventRules, find_events
+    from htsat.recognition.events import find_events
     from htsat.recognition.recognizer import Recognizer
+    from htsat.rules import BoxRules, EventRules
     from htsat.scores import ClipScores, FrameGrid, FrameScores, SoundEvent, Tag
 
 __version__ = "0.1.0"
 
 _HOMES = {
+    "BoxRules": "htsat.rules",
     "ClipScores": "htsat.scores",
-    "EventRules": "htsat.recognition.events",
+    "EventRules": "htsat.rules",
     "FrameGrid": "htsat.scores",
     "FrameScores": "htsat.scores",
     "HtsatError": "htsat.errors",
@@ -34,6 +36,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "BoxRules",
     "ClipScores",
     "EventRules",
     "FrameGrid",

@@ -5,6 +5,7 @@ Axes: T frames, K classes. Times are in seconds from the start of the recording.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal, NamedTuple
@@ -43,12 +44,20 @@ class Tag(NamedTuple):
 
 
 class SoundEvent(NamedTuple):
-    """One sound with its beginning and end; the probability is that of its loudest frame."""
+    """One sound with its beginning and end.
+
+    The probability is that of its loudest frame, or the mean of a box.
+    """
 
     label: str
     onset_s: float
     offset_s: float
     probability: float
+
+
+def in_order(events: Iterable[SoundEvent], labels: LabelSet) -> list[SoundEvent]:
+    """Events by onset; those that begin together in the order of their labels."""
+    return sorted(events, key=lambda event: (event.onset_s, labels.index(event.label)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,9 +125,10 @@ class ClipScores:
 class FrameScores:
     """What is heard in each frame of a recording.
 
-    Shape: `logits` and `clip_logits` are `(T, K)`. `clip_logits` are those of the network clip around a
-    frame (the largest, where several overlap): the evidence for a class in the longer context, which
-    the clip-level gate of event detection looks at.
+    Shape: `logits`, `clip_logits` and `tagging_logits` are `(T, K)`. `clip_logits` are those of the network
+    clip around a frame (the largest, where several overlap): the evidence for a class in the longer context,
+    which the clip-level gate of event detection looks at. `tagging_logits` are what the recording as a whole
+    is tagged by, None where these are the logits: a fine head detects, and leaves tagging to the paper's.
     """
 
     logits: FloatArray
@@ -126,6 +136,7 @@ class FrameScores:
     grid: FrameGrid
     labels: LabelSet
     task: Task
+    tagging_logits: FloatArray | None = None
 
     def __post_init__(self) -> None:
         expected = (self.grid.n_frames, len(self.labels))
@@ -140,7 +151,16 @@ class FrameScores:
         return probabilities(self.logits, self.task)
 
     def clip(self) -> ClipScores:
-        """Scores of the whole recording: the mean of the frame logits over time (paper, section 3.2)."""
-        weights = self.grid.durations_s
-        mean = (weights @ self.logits / weights.sum()).astype(np.float32)
-        return ClipScores(mean, self.labels, self.task)
+        """Scores of the whole recording: the mean of the tagging logits over time (paper, section 3.2)."""
+        total = self.tagging_sum() / self.grid.durations_s.sum()
+        return ClipScores(total.astype(np.float32), self.labels, self.task)
+
+    def tagging_sum(self) -> NDArray[np.float64]:
+        """The integral over time of what the recording is tagged by, in seconds, `(K,)`."""
+        integral: NDArray[np.float64] = self.grid.durations_s @ self.tagged_by
+        return integral
+
+    @property
+    def tagged_by(self) -> FloatArray:
+        """The tagging logits, or the frame logits where these tag too, `(T, K)`."""
+        return self.logits if self.tagging_logits is None else self.tagging_logits

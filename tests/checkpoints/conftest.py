@@ -9,9 +9,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from htsat.checkpoints import ModelCard, default_thresholds
+from htsat.checkpoints import ModelCard
 from htsat.labels import LabelSet
 from htsat.network import HTSAT, ModelConfig
+from htsat.rules import EventRules, default_rules
 
 LAION_NAMES = (
     ("mel_norm.", "bn0."),
@@ -40,12 +41,14 @@ def small_network() -> HTSAT:
 @pytest.fixture(scope="session")
 def small_card() -> ModelCard:
     labels = LabelSet.of(["dog", "café", "rain"])
-    return ModelCard(labels, "multi_label", (0.1, 0.25, 1.0), {"source": "a test"})
+    return ModelCard(
+        labels, "multi_label", EventRules((0.1, 0.25, 1.0), max_gap_s=(0.5, 0.0, 2.0)), {"source": "a test"}
+    )
 
 
 @pytest.fixture(scope="session")
 def encoder_card() -> ModelCard:
-    return ModelCard(LabelSet(()), "multi_label", default_thresholds("multi_label", 0))
+    return ModelCard(LabelSet(()), "multi_label", default_rules("multi_label", 0))
 
 
 @pytest.fixture(scope="session")

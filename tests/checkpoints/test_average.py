@@ -14,6 +14,7 @@ from htsat.checkpoints.file import sha256
 from htsat.errors import CheckpointError
 from htsat.labels import LabelSet
 from htsat.network import HTSAT, ModelConfig
+from htsat.rules import EventRules
 
 Save = Callable[..., Path]
 
@@ -23,7 +24,12 @@ def save(tmp_path: Path, half_second_config: ModelConfig) -> Save:
     """Writes a model with random weights; its config and card can be changed."""
 
     def write(name: str, seed: int, *, half: bool = False, **changes: object) -> Path:
-        settings = {"labels": ("a", "b"), "task": "multi_label", "thresholds": (0.2, 0.4), "provenance": {}}
+        settings = {
+            "labels": ("a", "b"),
+            "task": "multi_label",
+            "rules": EventRules((0.2, 0.4)),
+            "provenance": {},
+        }
         of_card = {key: changes.pop(key, value) for key, value in settings.items()}
         config = dataclasses.replace(half_second_config, n_classes=len(of_card["labels"]), **changes)  # type: ignore[arg-type]
         torch.manual_seed(seed)
@@ -84,14 +90,19 @@ def test_one_state_is_held_at_a_time() -> None:
 
 
 def test_a_model_of_the_mean_weights_and_thresholds(save: Save) -> None:
-    one = save("one", 0, thresholds=(0.2, 0.4), provenance={"licence": "MIT", "seed": "0"})
-    two = save("two", 1, thresholds=(0.4, 0.4), provenance={"licence": "MIT", "seed": "1"})
+    one = save(
+        "one", 0, rules=EventRules((0.2, 0.4), max_gap_s=0.2), provenance={"licence": "MIT", "seed": "0"}
+    )
+    two = save(
+        "two", 1, rules=EventRules((0.4, 0.4), max_gap_s=0.2), provenance={"licence": "MIT", "seed": "1"}
+    )
     mean = average_models([one, two])
     states = [load_model(path).network.state_dict() for path in (one, two)]
     for key, tensor in mean.network.state_dict().items():
         expected = (states[0][key].double() + states[1][key].double()) / 2
         torch.testing.assert_close(tensor, expected.to(tensor.dtype), rtol=0, atol=0)
     assert mean.card.thresholds == pytest.approx((0.3, 0.4))
+    assert mean.card.rules.max_gap_s == 0.2
     assert mean.card.provenance == {"licence": "MIT"}
 
 
@@ -118,7 +129,8 @@ def test_float16_files_are_averaged_in_float32(save: Save) -> None:
         ({"task": "multi_class"}, "their tasks are multi_label and multi_class"),
         ({"labels": ("b", "a")}, "their classes stand in different orders"),
         ({"labels": ("a", "c")}, "only one of them has b, c"),
-        ({"labels": ("a", "b", "c"), "thresholds": (0.5,) * 3}, "only one of them has c"),
+        ({"labels": ("a", "b", "c"), "rules": EventRules((0.5,) * 3)}, "only one of them has c"),
+        ({"rules": EventRules((0.2, 0.4), max_gap_s=1.0)}, "max_gap_s is 0.0 and 1.0"),
         ({"drop_path": 0.1, "min_hz": 60.0}, "min_hz is 50.0 and 60.0, drop_path is 0.0 and 0.1"),
     ],
 )

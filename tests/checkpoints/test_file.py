@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import pytest
 import torch
@@ -11,7 +11,9 @@ from safetensors.torch import load_file, save_file
 from htsat.checkpoints import load_model, read_card, save_model
 from htsat.errors import CheckpointError
 from htsat.network import HTSAT
+from htsat.rules import BoxRules, EventRules
 
+BOXES = asdict(BoxRules())
 FRONT_END = ("log_mel.", "mel_norm.")
 
 
@@ -35,6 +37,11 @@ def rewrite(path, tensors=None, **fields):
 
 def config_of(path):
     return json.loads(metadata_of(path)["htsat"])["config"]
+
+
+def rules(thresholds, **others):
+    """The rules of a header."""
+    return asdict(EventRules(thresholds, **others))
 
 
 def refusal(path, reader=load_model):
@@ -145,8 +152,8 @@ def test_another_safetensors_file_is_refused(tmp_path):
         ("[" * 100_000, "header is not JSON: "),
         ("[]", "header must be a JSON object, got []"),
         ('{"format_version": NaN}', "header holds NaN, expected finite numbers"),
-        ('{"format_version": 1}', "5 header fields missing (config, labels, task and 2 more)"),
-        ("{}", "expected format version 1, got None"),
+        ('{"format_version": 2}', "5 header fields missing (config, labels, task and 2 more)"),
+        ("{}", "expected format version 1 to 2, got None"),
     ],
 )
 def test_a_damaged_header_is_refused(path, text, message):
@@ -157,7 +164,9 @@ def test_a_damaged_header_is_refused(path, text, message):
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"format_version": 2}, "expected format version 1, got 2"),
+        ({"format_version": 3}, "expected format version 1 to 2, got 3"),
+        ({"format_version": True}, "expected format version 1 to 2, got True"),
+        ({"format_version": [2]}, "expected format version 1 to 2, got [2]"),
         ({"colour": "red"}, "1 header field unknown (colour)"),
         ({"labels": None}, "1 header field missing (labels)"),
         ({"labels": "dog"}, "labels must be a list, got 'dog'"),
@@ -166,20 +175,68 @@ def test_a_damaged_header_is_refused(path, text, message):
         ({"labels": ["a", "b", " "]}, "labels: a class name is empty"),
         ({"task": "guess"}, "unknown task 'guess' (there are: multi_label, multi_class)"),
         ({"task": ["multi_label"]}, "unknown task ['multi_label'] (there are: multi_label, multi_class)"),
-        ({"thresholds": [0.1, 0.2]}, "expected 3 thresholds, one per class, got 2"),
-        ({"thresholds": [0.1, 0.2, 1.5]}, "threshold of 'rain' must lie in [0, 1], got 1.5"),
-        ({"thresholds": [0.1, 0.2, True]}, "thresholds holds True"),
-        ({"thresholds": [0.1, 0.2, 10**400]}, "thresholds: int too large to convert to float"),
+        ({"rules": None}, "1 header field missing (rules)"),
+        ({"rules": [0.1]}, "rules must be a JSON object, got [0.1]"),
         ({"provenance": {"year": 2026}}, "provenance must map names to texts"),
         ({"provenance": "me"}, "provenance must be a JSON object, got 'me'"),
         ({"config": []}, "config must be a JSON object, got []"),
-        ({"labels": ["a", "b"], "thresholds": [0.1, 0.2]}, "3 classes in the network, but 2 labels"),
+        ({"labels": ["a", "b"], "rules": rules((0.1, 0.2))}, "3 classes in the network, but 2 labels"),
     ],
 )
 def test_a_header_that_does_not_fit_is_refused(path, fields, message):
     rewrite(path, **fields)
     assert refusal(path) == message
     assert refusal(path, read_card) == message
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"thresholds": [0.1, 0.2]}, "expected 3 thresholds, one per class, got 2"),
+        ({"thresholds": [0.1, 0.2, 1.5]}, "rules: thresholds must be between 0 and 1, got 1.5"),
+        ({"thresholds": [0.1, 0.2, True]}, "thresholds holds True"),
+        ({"thresholds": [0.1, 0.2, 10**400]}, "rules: int too large to convert to float"),
+        ({"thresholds": 0.5}, "thresholds must be a list, got 0.5"),
+        ({"max_gap_s": [1, 2]}, "rules: max_gap_s must have one value per class (3), got 2"),
+        ({"max_gap_s": "long"}, "max_gap_s holds 'long'"),
+        ({"min_duration_s": -1}, "rules: min_duration_s must be a number of seconds, at least 0, got -1.0"),
+        ({"colour": 1}, "1 rule unknown (colour)"),
+        ({"boxes": 3}, "boxes must be a JSON object, got 3"),
+        ({"boxes": {}}, "3 box rules missing (step_s, max_dip, max_relative_dip)"),
+        ({"boxes": {**BOXES, "step_s": 0}}, "rules: step_s must be a number of seconds above 0, got 0.0"),
+        ({"boxes": {**BOXES, "max_dip": [0.1]}}, "rules: max_dip must have one value per class (3), got 1"),
+        ({"boxes": BOXES, "max_gap_s": 1}, "rules: max_gap_s is a rule on frames and must be 0 for boxes"),
+    ],
+)
+def test_rules_that_do_not_fit_are_refused(path, changes, message):
+    rewrite(path, rules={**rules((0.1, 0.2, 0.3)), **changes})
+    assert refusal(path) == message
+    assert refusal(path, read_card) == message
+
+
+@pytest.mark.parametrize(
+    "stored",
+    [
+        EventRules((0.1, 0.2, 0.3), (0.5, 1.0, 0.0), 0.25, (0.1, 0.2, 0.0), 0.1),
+        EventRules((0.1, 0.2, 0.3), min_duration_s=(0.0, 0.1, 0.2), boxes=BoxRules((0.3, 0.4, 0.5), 0.1)),
+    ],
+)
+def test_rules_survive_the_round_trip(path, small_network, small_card, stored):
+    save_model(path, small_network, replace(small_card, rules=stored))
+    assert load_model(path).card.rules == stored
+
+
+def test_files_of_version_1_get_the_usual_rules(path, small_network):
+    config = config_of(path)
+    del config["fine_width"]
+    rewrite(path, format_version=1, rules=None, thresholds=[0.1, 0.2, 1], config=config)
+    network, card = load_model(path)
+    assert network.config == small_network.config
+    assert card.rules == EventRules.usual((0.1, 0.2, 1.0))
+    rewrite(path, thresholds=[0.1, 0.2])
+    assert refusal(path) == "expected 3 thresholds, one per class, got 2"
+    rewrite(path, thresholds=None)
+    assert refusal(path) == "1 header field missing (thresholds)"
 
 
 @pytest.mark.parametrize(
@@ -242,7 +299,7 @@ def test_integers_are_no_weights(path):
 
 
 def test_classes_must_be_those_of_the_classifier(path):
-    four = {"labels": ["a", "b", "c", "d"], "thresholds": [0.5] * 4}
+    four = {"labels": ["a", "b", "c", "d"], "rules": rules((0.5,) * 4)}
     rewrite(path, config={**config_of(path), "n_classes": 4}, **four)
     assert "head.token_semantic.weight is real (3, 64, 2, 3), expected real (4, 64, 2, 3)" in refusal(path)
 

@@ -14,6 +14,7 @@ from htsat.checkpoints import ModelCard, save_model
 from htsat.cli.main import main
 from htsat.labels import LabelSet
 from htsat.network import HTSAT, ModelConfig
+from htsat.rules import EventRules
 
 SAMPLE_RATE = 8_000
 LABELS = ("Dog", "Male speech, man speaking", "Siren")
@@ -24,7 +25,11 @@ def model(tmp_path_factory: pytest.TempPathFactory, one_second_config: ModelConf
     """Random weights, clips of 1 s in frames of 31.25 ms."""
     torch.manual_seed(0)
     path = tmp_path_factory.mktemp("model") / "small.safetensors"
-    save_model(path, HTSAT(one_second_config), ModelCard(LabelSet(LABELS), "multi_label", (0.5, 0.5, 0.5)))
+    save_model(
+        path,
+        HTSAT(one_second_config),
+        ModelCard(LabelSet(LABELS), "multi_label", EventRules.usual((0.5, 0.5, 0.5))),
+    )
     return path
 
 

@@ -142,7 +142,7 @@ def test_a_run_is_its_model_and_names_work_as_everywhere(
 def places(members: list[Path], manifest: Path, tmp_path: Path) -> dict[str, Path]:
     """Files that fit, and files that do not."""
     network, card = load_model(members[0])
-    other = ModelCard(LabelSet(("Dog", "Male speech, man speaking", "Cat")), card.task, card.thresholds)
+    other = ModelCard(LabelSet(("Dog", "Male speech, man speaking", "Cat")), card.task, card.rules)
     save_model(tmp_path / "other.safetensors", HTSAT(network.config), other)
     (tmp_path / "text.safetensors").write_text("not a model")
     (tmp_path / "wrong.tsv").write_text("path\tlabels\nrecordings/a.wav\tDgo\n")

@@ -13,6 +13,7 @@ from htsat.checkpoints import ModelCard, load_model, save_model
 from htsat.cli.main import main
 from htsat.labels import LabelSet
 from htsat.loading import load
+from htsat.rules import EventRules
 
 Run = Callable[..., int]
 
@@ -32,7 +33,9 @@ def multi_class_model(model: Path, tmp_path_factory: pytest.TempPathFactory) -> 
     """The weights of the small model as a model of exactly one class, in another order."""
     path = tmp_path_factory.mktemp("multi_class") / "one.safetensors"
     network, _ = load_model(model)
-    save_model(path, network, ModelCard(LabelSet(CLASSES[::-1]), "multi_class", (0.5, 0.5, 0.5)))
+    save_model(
+        path, network, ModelCard(LabelSet(CLASSES[::-1]), "multi_class", EventRules.usual((0.5, 0.5, 0.5)))
+    )
     return path
 
 

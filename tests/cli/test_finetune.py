@@ -15,6 +15,7 @@ from htsat.checkpoints import ModelCard, load_model, save_model
 from htsat.cli.main import main
 from htsat.labels import LabelSet
 from htsat.network import HTSAT, ModelConfig
+from htsat.rules import EventRules
 
 pytestmark = pytest.mark.usefixtures("small_network")
 
@@ -108,7 +109,7 @@ def test_a_preset_is_a_file_that_later_options_override(recordings, run, tmp_pat
 @pytest.fixture
 def start(tmp_path: Path, half_second_config: ModelConfig) -> Path:
     """A small model of other classes, in place of the packaged one."""
-    card = ModelCard(LabelSet.of(["x", "y"]), "multi_label", (0.5, 0.5))
+    card = ModelCard(LabelSet.of(["x", "y"]), "multi_label", EventRules((0.5, 0.5)))
     path = tmp_path / "start.safetensors"
     save_model(path, HTSAT(dataclasses.replace(half_second_config, n_classes=2)), card)
     return path
@@ -117,7 +118,7 @@ def start(tmp_path: Path, half_second_config: ModelConfig) -> Path:
 def test_without_settings_those_for_as_many_recordings_are_taken(recordings, run, start, capsys):
     words = ["--init-from", str(start), "--optimisation.epochs", "1", "--device", "cpu"]
     assert main(["finetune", str(recordings), "-o", str(run), *words]) == 0
-    assert "settings of preset 'finetune-50', by the number of recordings\n" in capsys.readouterr().err
+    assert "settings of preset 'finetune-50', by the recordings\n" in capsys.readouterr().err
     settings = saved(run)
     assert settings["init_from"] == str(start)
     assert (settings["optimisation"]["learn"], settings["optimisation"]["epochs"]) == ("head", 1)

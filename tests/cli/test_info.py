@@ -11,11 +11,12 @@ import numpy as np
 import pytest
 import soundfile
 
-from htsat.checkpoints import ModelCard, default_thresholds, save_model
+from htsat.checkpoints import ModelCard, save_model
 from htsat.cli.info import main
 from htsat.errors import AudioError, CheckpointError, ConfigError
 from htsat.labels import LabelSet
 from htsat.network import HTSAT, ModelConfig
+from htsat.rules import default_rules
 from htsat.training.experiment import Experiment, Optimisation
 
 
@@ -23,7 +24,7 @@ from htsat.training.experiment import Experiment, Optimisation
 def model(tmp_path):
     labels = LabelSet.of(["dog", "rain"])
     network = HTSAT(ModelConfig(n_classes=2, dim=8, depths=(1, 1, 1, 1), n_heads=(1, 2, 2, 4)))
-    card = ModelCard(labels, "multi_class", default_thresholds("multi_class", 2), {"licence": "MIT"})
+    card = ModelCard(labels, "multi_class", default_rules("multi_class", 2), {"licence": "MIT"})
     save_model(tmp_path / "model.safetensors", network, card)
     return tmp_path / "model.safetensors"
 

@@ -42,7 +42,9 @@ def test_help_lists_the_commands(capsys: pytest.CaptureFixture[str]) -> None:
 def test_the_table_of_commands_is_that_of_the_modules() -> None:
     folder = Path(htsat.__file__).parent / "cli"
     modules = {
-        path.stem for path in folder.glob("*.py") if "def main(argv: list[str]) -> int:" in path.read_text()
+        path.stem.replace("_", "-")
+        for path in folder.glob("*.py")
+        if "def main(argv: list[str]) -> int:" in path.read_text()
     }
     assert modules == set(COMMANDS)
 
@@ -138,4 +140,4 @@ sys.exit(main(["--help"]))
 
 
 def test_every_command_has_a_main() -> None:
-    assert all(callable(import_module(f"htsat.cli.{name}").main) for name in COMMANDS)
+    assert all(callable(import_module(f"htsat.cli.{name.replace('-', '_')}").main) for name in COMMANDS)

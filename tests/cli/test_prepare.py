@@ -75,7 +75,7 @@ def test_an_own_folder_with_groups(words, prepare, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "no data set given (there are: audioset, esc50, speech-commands, desed, folder)"),
+        ([], "no data set given (there are: audioset, esc50, speech-commands, desed, folder, soundscapes)"),
         (["esc5", "x"], "unknown data set 'esc5'; did you mean 'esc50'? (there are: "),
         (["esc50"], "the following arguments are required: SOURCE, -o/--output"),
         (["esc50", "x", "-o", "y", "--unlabelled"], "unknown option '--unlabelled'"),

@@ -52,10 +52,12 @@ def test_recordings_that_were_left_out_get_a_line_each():
         "n_train_clips": 9,
         "n_valid_clips": 2,
         "broken": ["a.wav: gone", "b.wav: empty"],
+        "notes": ["1 recording has no labels"],
     }
     assert describe_event(data, 60).splitlines() == [
         "left out: a.wav: gone",
         "left out: b.wav: empty",
+        "1 recording has no labels",
         "9 clips to learn from, 2 held out",
     ]
     assert (

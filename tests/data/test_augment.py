@@ -45,7 +45,7 @@ def _clip(augmentation, waveform, clip_samples, noise=None, seed=1):
     """As the data set makes it, from the beginning of a recording."""
     rng = _rng(seed)
     plan = augmentation.plan(clip_samples, RATE, rng)
-    return augmentation.apply(waveform[: plan.n_samples], plan, clip_samples, rng, noise)
+    return augmentation.apply(waveform[: plan.n_samples], plan, clip_samples, rng, noise).waveform
 
 
 # Speed and length
@@ -159,9 +159,9 @@ def test_plans_say_which_clips_get_background_noise():
 
 def test_background_noise_is_mixed_in_as_planned():
     augmentation = WaveformAugmentation(**OFF, noise_data="noises")
-    planned = augmentation.apply(TONE, CropPlan(RATE, 1.0, 12.0), RATE, _rng(), NOISE)
+    planned = augmentation.apply(TONE, CropPlan(RATE, 1.0, 12.0), RATE, _rng(), NOISE).waveform
     np.testing.assert_array_equal(planned, mix_noise(TONE, NOISE, 12.0))
-    left_alone = augmentation.apply(TONE, CropPlan(RATE, 1.0), RATE, _rng(), NOISE)
+    left_alone = augmentation.apply(TONE, CropPlan(RATE, 1.0), RATE, _rng(), NOISE).waveform
     np.testing.assert_array_equal(left_alone, TONE)
 
 

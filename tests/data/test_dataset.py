@@ -17,10 +17,10 @@ from htsat.data.dataset import (
     StoredSounds,
     TrainingClips,
     open_clips,
-    target_of,
 )
 from htsat.data.manifest import Clip
 from htsat.data.stores import SoundReader
+from htsat.data.timeline import target_of
 from htsat.errors import AudioError, DataError
 from htsat.labels import LabelSet
 

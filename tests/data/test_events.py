@@ -30,6 +30,22 @@ def test_times_count_from_the_start_of_the_clip(tmp_path: Path, table: Path) -> 
     assert heard(Clip(tmp_path / "a.wav", ())) == []
 
 
+def test_events_without_length_are_told_and_not_heard(tmp_path: Path, table: Path) -> None:
+    table.write_text("onset\toffset\tevent_label\n1\t1\tdog\n2\t9\tcat\n")
+    clip = Clip(tmp_path / "a.wav", (), 2.0, 3.0, events=table)
+    files = EventFiles([clip])
+    assert [event[:3] for event in files.of(clip)] == [("cat", 0.0, 3.0)]
+    assert [event[:3] for event in files.told_of(clip)] == [("dog", 1.0, 1.0), ("cat", 2.0, 9.0)]
+    assert files.told_of(Clip(tmp_path / "a.wav", ())) == ()
+
+
+def test_a_clip_has_the_events_of_its_recording_in_any_format(tmp_path: Path) -> None:
+    (tmp_path / "track.txt").write_text("0.5\t2\tdog\n")
+    (tmp_path / "captions.vtt").write_text("WEBVTT\n\n00:01.000 --> 00:03.000\ncat\n")
+    assert heard(Clip(tmp_path / "a.wav", (), 1.0, events=tmp_path / "track.txt")) == [("dog", 0.0, 1.0)]
+    assert heard(Clip(tmp_path / "a.wav", (), 1.0, events=tmp_path / "captions.vtt")) == [("cat", 0.0, 2.0)]
+
+
 def test_rows_of_other_recordings_do_not_count(tmp_path: Path) -> None:
     table = tmp_path / "all.tsv"
     rows = ["a.wav\t0\t1\tdog", "b.wav\t2\t3\tcat", "c.wav\t\t\t", "shard.tar[512]\t4\t5\tdog"]
@@ -54,12 +70,12 @@ HEADER = "onset\toffset\tevent_label\n"
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("onset\tofset\tevent_label\n", "need a column 'offset', found .*; did you mean 'ofset'"),
-        (HEADER + "1\t2\tdog\none\t2\tdog\n", "line 3: onset and offset must be seconds, got one and 2"),
+        ("onset\tofset\tevent_label\n", "is no file of strong labels: .* columns onset, ofset, event_label"),
+        (HEADER + "1\t2\tdog\none\t2\tdog\n", "line 3: onset and offset must be seconds, got 'one'"),
         (HEADER + "2\t1\tdog\n", "line 2: expected 0 <= onset <= offset .* got 2, 1 and 'dog'"),
         (HEADER + "1\t2\t\n", "line 2: expected .* a label, got 1, 2 and ''"),
         (HEADER + "1\t\tdog\n", "line 2: expected .* got 1, nan and 'dog'"),
-        ("", "need a column 'onset', found "),
+        ("not labels", "is no file of strong labels: .*; it begins with 'not labels'"),
     ],
 )  # fmt: skip
 def test_labels_that_do_not_fit_are_refused(tmp_path: Path, text: str, message: str) -> None:

@@ -12,13 +12,16 @@ from htsat.engines.torch_engine import TorchEngine, use_threads
 from htsat.errors import ConfigError, HtsatError
 from htsat.labels import LabelSet
 from htsat.network import HTSAT, ModelConfig
+from htsat.rules import EventRules
 
 
 @pytest.fixture
 def model(one_second_config: ModelConfig) -> Model:
     config = dataclasses.replace(one_second_config, drop_path=0.5)
     torch.manual_seed(0)
-    return Model(HTSAT(config), ModelCard(LabelSet(("a", "b", "c")), "multi_class", (0.1, 0.2, 0.3)))
+    return Model(
+        HTSAT(config), ModelCard(LabelSet(("a", "b", "c")), "multi_class", EventRules((0.1, 0.2, 0.3)))
+    )
 
 
 @pytest.fixture
@@ -30,7 +33,7 @@ def test_describes_the_model(model: Model) -> None:
     description = TorchEngine(model, "small").description
     assert description.name == "small"
     assert description.labels == model.card.labels
-    assert (description.task, description.thresholds) == ("multi_class", (0.1, 0.2, 0.3))
+    assert (description.task, description.rules) == ("multi_class", model.card.rules)
     assert (description.sample_rate, description.clip_samples) == (8_000, 8_000)
     assert (description.n_frames, description.embedding_dim) == (32, 16)
     assert (description.clip_s, description.frame_s) == (1.0, 1 / 32)

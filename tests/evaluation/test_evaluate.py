@@ -9,7 +9,7 @@ from htsat.data.clip import Row
 from htsat.data.manifest import Clip, Manifest
 from htsat.errors import DataError
 from htsat.evaluation.ensemble import Ensemble
-from htsat.evaluation.evaluate import _answer, clip_list_sha256, evaluate, hear_clips
+from htsat.evaluation.evaluate import Listener, clip_list_sha256, evaluate, hear_clips
 from htsat.evaluation.report import Confusion, to_json
 from htsat.labels import LabelSet
 from htsat.processes import Processes
@@ -69,7 +69,8 @@ def test_classes_that_no_clip_has_are_counted_and_left_out(make_model, multi_lab
 
 def test_a_clip_without_labels_is_a_negative_of_every_class(multi_label, recording):
     clips = (Clip(recording("a", "low"), ()), Clip(recording("b", "low"), ("low",)))
-    heard = hear_clips(multi_label, Manifest(clips, LabelSet(("low",))))
+    known = Manifest(clips, LabelSet(("low",)))
+    heard = hear_clips(Listener.of(multi_label, known), known)
     np.testing.assert_array_equal(heard.targets, [[0, 0, 0], [1, 0, 0]])
 
 

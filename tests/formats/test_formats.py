@@ -50,7 +50,7 @@ def test_jsonl_there_and_back(tmp_path: Path) -> None:
 
 def test_raven_there_and_back(tmp_path: Path) -> None:
     events = raven.read_events(written(tmp_path / "a.txt", raven.EVENTS, DETECTED[:1]))
-    assert events == [ROUNDED[0], ROUNDED[1]._replace(label="Hund bellt")]
+    assert events == {"": [ROUNDED[0], ROUNDED[1]._replace(label="Hund bellt")]}
 
 
 def test_formats_without_probability_come_back_as_certain(tmp_path: Path) -> None:
@@ -94,8 +94,8 @@ def test_audacity_lines() -> None:
 
 
 def test_audacity_lines_with_frequencies_are_passed_over(tmp_path: Path) -> None:
-    (tmp_path / "labels.txt").write_text("0.5\t1.5\tDog\n\\\t100.0\t2000.0\n2.0\t3.0\t\n")
-    expected = [SoundEvent("Dog", 0.5, 1.5, 1.0), SoundEvent("", 2.0, 3.0, 1.0)]
+    (tmp_path / "labels.txt").write_text("0,5\t1,5\tDog\n\\\t100.0\t2000.0\n\n2.0\t3.0\tCat\tbig\n")
+    expected = [SoundEvent("Dog", 0.5, 1.5, 1.0), SoundEvent("Cat\tbig", 2.0, 3.0, 1.0)]
     assert audacity.read_events(tmp_path / "labels.txt") == expected
 
 
@@ -127,19 +127,39 @@ def test_tables_say_when_nothing_was_found() -> None:
 @pytest.mark.parametrize(
     ("read", "text", "message"),
     [
-        (csv.read_events, "file,onset\na,1\n", "is not a CSV of sound events: no field 'offset'"),
+        (
+            csv.read_events,
+            "file,onset\na,1\n",
+            "strong labels need a column 'offset' .*, found file, onset; did you",
+        ),
         (csv.read_tags, "file,label,probability\na,b,c\n", "is not a CSV of tags: could not convert"),
-        (jsonl.read_events, '{"file": 3}\n', "is not JSON Lines of sound events: no field 'duration'"),
+        (csv.read_events, "start,end,label\n0,1,a\n0,1,a,b\n", "line 3: has 4 cells for 3 columns"),
+        (csv.read_events, "start,end,label\n0,,a\n", "line 2: expected 0 <= onset <= offset"),
+        (csv.read_events, "file,start,end,label\na,0,1,x\n,0,1,x\n", "line 3: the column 'file' is empty"),
+        (csv.read_events, "start,end,label,score\n0,1,a,7\n", "line 2: expected a probability from 0 to 1"),
+        (csv.read_events, "start,end,label,score\n0,1,a,ok\n", "line 2: score must be a number, got 'ok'"),
+        (csv.read_events, "start (ms),end (ms),label\n0,1,a\n", "need a column 'onset' .*, found start .ms."),
+        (
+            jsonl.read_events,
+            '\n{"file": 3}\n',
+            "line 2: is not JSON Lines of sound events: no field 'events'",
+        ),
+        (jsonl.read_events, "[3]\n", "line 1: is not JSON Lines of sound events: list indices"),
         (jsonl.read_tags, "not json\n", "is not JSON Lines of tags: Expecting value"),
-        (audacity.read_events, "1.0\tDog\n", "is not an Audacity label track: not enough values"),
-        (raven.read_events, "Selection\n1\n", "is not a Raven selection table: no field 'Begin Time"),
-        (dcase.read_events, "filename\tonset\nx\t1\n", "is not a DCASE event list: no field 'event_label'"),
+        (audacity.read_events, "1.0\t2.0\n", "line 1: expected onset, offset and label with tabs"),
+        (audacity.read_events, "1.0 2.0 Dog\n", "line 1: expected onset, offset and label with tabs"),
+        (audacity.read_events, "1\t2\tDog\n1\tb\tDog\n", "line 2: onset and offset must be seconds, got 'b'"),
+        (audacity.read_events, "1\t2\tDog\n1\t1\tDog\n", "line 2: 'Dog' marks a point, expected a stretch"),
+        (audacity.read_events, "2\t1\tDog\n", "line 1: expected 0 <= onset <= offset .* got 2, 1 and 'Dog'"),
+        (audacity.read_events, "1\t2\t \n", "line 1: expected .* a label, got 1, 2 and ''"),
+        (raven.read_events, "Selection\n1\n", "strong labels need a column 'onset' .*, found Selection"),
+        (dcase.read_events, "filename\tonset\nx\t1\n", "DCASE event list.* column 'offset'"),
     ],
 )
 def test_other_files_are_refused(tmp_path: Path, read, text: str, message: str) -> None:  # type: ignore[no-untyped-def]
     path = tmp_path / "other.txt"
     path.write_text(text)
-    with pytest.raises(DataError, match=f"other.txt: {message}"):
+    with pytest.raises(DataError, match=rf"other\.txt[:,] (.* )?{message}"):
         read(path)
 
 
@@ -156,7 +176,7 @@ def test_a_folder_gets_a_file_for_each_recording(tmp_path: Path) -> None:
     write = to_folder(tmp_path / "new", raven.EVENTS)
     write(PurePath("deep/a.b.wav"), DETECTED[0])
     write(PurePath("c"), DETECTED[1])
-    assert raven.read_events(tmp_path / "new/deep/a.b.selections.txt")[0].label == LABEL
+    assert raven.read_events(tmp_path / "new/deep/a.b.selections.txt")[""][0].label == LABEL
     assert (tmp_path / "new/c.selections.txt").read_text() == raven.EVENTS.header
 
 

@@ -50,6 +50,12 @@ def test_unknown_names_are_refused_with_the_nearest() -> None:
         ({"window": 0}, "window must be a whole number above 0, got 0"),
         ({"dim": 0}, "dim must be a whole number above 0, got 0"),
         ({"n_classes": 0}, "n_classes must be 0 for head 'none' only"),
+        ({"fine_width": -1}, "fine_width must be a whole number from 0, got -1"),
+        ({"fine_width": 0.5}, r"fine_width must be a whole number from 0, got 0\.5"),
+        (
+            {"fine_width": 8, "head": "none", "n_classes": 0},
+            "fine_width needs classes: head 'none' has none",
+        ),
         ({"head": "none"}, "n_classes must be 0 for head 'none' only"),
         ({"n_classes": -1}, "n_classes must not be negative, got -1"),
         ({"min_hz": 15_000.0}, r"min_hz must lie below max_hz, got 15000\.0"),
@@ -119,6 +125,39 @@ def test_a_click_moves_the_frame_it_lies_in_most(
     clicked[0, int(place_s * config.sample_rate)] += 1.0
     moved = (small_network(clicked).frame_logits - small_network(noise[:1]).frame_logits).abs().sum(dim=2)[0]
     assert abs(int(moved.argmax()) - place_s / config.clip_s * config.n_frames) <= 1.5
+
+
+@pytest.mark.parametrize(("n_folds", "n_frames"), [(1, 16), (2, 32), (4, 64)])
+def test_a_fine_head_beside_the_papers(small_config: ModelConfig, n_folds: int, n_frames: int) -> None:
+    config = dataclasses.replace(small_config, n_folds=n_folds, clip_s=0.25 * n_folds, fine_width=8)
+    torch.manual_seed(0)
+    network = HTSAT(config).eval()
+    output = network(0.1 * torch.randn(2, config.clip_samples))
+    assert (config.n_frames, config.n_coarse_frames) == (n_frames, n_frames // 2)
+    assert output.frame_logits.shape == (2, n_frames, 5)
+    assert output.tagging_logits.shape == (2, n_frames // 2, 5)
+    torch.testing.assert_close(output.clip_logits, output.tagging_logits.mean(dim=1))
+
+
+def test_a_fine_head_leaves_the_rest_as_it_is(small_config: ModelConfig, noise: torch.Tensor) -> None:
+    fine = HTSAT(dataclasses.replace(small_config, fine_width=8)).eval()
+    plain = HTSAT(small_config).eval()
+    plain.load_state_dict({k: v for k, v in fine.state_dict().items() if not k.startswith("fine_head.")})
+    torch.testing.assert_close(fine(noise).tagging_logits, plain(noise).frame_logits)
+    assert plain(noise).tagging_logits is not None
+    assert plain.fine_head is None
+
+
+@pytest.mark.parametrize("place_s", [0.1, 0.26, 0.51, 0.9])
+def test_a_click_moves_the_fine_frame_it_lies_in_most(
+    small_config: ModelConfig, noise: torch.Tensor, place_s: float
+) -> None:
+    torch.manual_seed(0)
+    network = HTSAT(dataclasses.replace(small_config, fine_width=8)).eval()
+    clicked = noise[:1].clone()
+    clicked[0, int(place_s * small_config.sample_rate)] += 1.0
+    moved = (network(clicked).frame_logits - network(noise[:1]).frame_logits).abs().sum(dim=2)[0]
+    assert abs(int(moved.argmax()) - place_s * 64) <= 3
 
 
 def test_every_parameter_matters(small_network: HTSAT, noise: torch.Tensor) -> None:

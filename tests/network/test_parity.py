@@ -74,7 +74,7 @@ def test_patch_tokens(run: Run, golden: dict[str, np.ndarray]) -> None:
 
 @pytest.mark.parametrize("stage", ["stage0", "stage1", "stage2", "stage3"])
 def test_tokens_after_each_stage(run: Run, golden: dict[str, np.ndarray], stage: str) -> None:
-    tokens = run.steps[stage][0].flatten(0, 1)
+    tokens = run.steps[stage].merged[0].flatten(0, 1)
     close(stage, tokens[:: len(tokens) // 16], golden[stage], atol=2e-5)
 
 

@@ -175,4 +175,6 @@ def test_merging_takes_four_tokens_down_the_column_first() -> None:
 def test_a_stage_shifts_every_second_block_and_merges_at_the_end() -> None:
     stage = Stage(8, 3, 2, grid=(8, 16), window=4, merge=True)
     assert [block.shift for block in stage.blocks] == [(0, 0), (2, 2), (0, 0)]
-    assert stage(torch.randn(1, 8, 16, 8)).shape == (1, 4, 8, 16)
+    output = stage(torch.randn(1, 8, 16, 8))
+    assert output.tokens.shape == (1, 8, 16, 8)
+    assert output.merged.shape == (1, 4, 8, 16)

@@ -9,6 +9,7 @@ import pytest
 
 from htsat.engines.protocol import EngineOutput, ModelDescription
 from htsat.labels import LabelSet
+from htsat.rules import EventRules
 from htsat.scores import FloatArray
 
 SAMPLE_RATE = 3200
@@ -16,33 +17,48 @@ BANDS = ("rumble", "hum", "whistle", "hiss")
 
 
 class BandEngine:
-    """10 s clips at 3200 Hz, 32 frames. Classes are bands of 400 Hz; the embedding has the mean of each."""
+    """10 s clips at 3200 Hz, 32 frames. Classes are bands of 400 Hz; the embedding has the mean of each.
 
-    def __init__(self, labels: tuple[str, ...] = BANDS) -> None:
+    With a fine head its frame logits are those of 160 frames.
+    """
+
+    def __init__(self, labels: tuple[str, ...] = BANDS, n_frames: int = 32) -> None:
         self.batch_sizes: list[int] = []
         self.description = ModelDescription(
             name="bands",
             labels=LabelSet(labels),
             task="multi_label",
-            thresholds=(0.5,) * len(labels),
+            rules=EventRules.usual((0.5,) * len(labels)),
             sample_rate=SAMPLE_RATE,
             clip_samples=10 * SAMPLE_RATE,
-            n_frames=32,
+            n_frames=n_frames,
+            n_coarse_frames=32,
             embedding_dim=len(BANDS),
         )
 
     def frame_scores(self, clips: FloatArray) -> EngineOutput:
         self.batch_sizes.append(len(clips))
-        frames = clips.reshape(len(clips), self.description.n_frames, -1)
-        power = np.abs(np.fft.rfft(frames)[..., 1:]) ** 2
-        bands = power.reshape(*power.shape[:-1], len(BANDS), -1).mean(axis=-1)
-        logits = np.log(bands + 1e-3).astype(np.float32)
-        return EngineOutput(logits[..., : len(self.description.labels)], logits.mean(axis=1), logits)
+        n_classes = len(self.description.labels)
+        fine = _band_logits(clips, self.description.n_frames)[..., :n_classes]
+        coarse = _band_logits(clips, self.description.n_coarse_frames)
+        return EngineOutput(fine, coarse[..., :n_classes], coarse.mean(axis=1), coarse)
+
+
+def _band_logits(clips: FloatArray, n_frames: int) -> FloatArray:
+    power = np.abs(np.fft.rfft(clips.reshape(len(clips), n_frames, -1))[..., 1:]) ** 2
+    bands = power.reshape(*power.shape[:-1], len(BANDS), -1).mean(axis=-1)
+    return np.log(bands + 1e-3).astype(np.float32)
 
 
 @pytest.fixture
 def engine() -> BandEngine:
     return BandEngine()
+
+
+@pytest.fixture
+def fine_engine() -> BandEngine:
+    """A model with a fine head."""
+    return BandEngine(n_frames=160)
 
 
 @pytest.fixture

@@ -77,15 +77,15 @@ class TestCut:
         first_frames += [last] if last > first_frames[-1] else []
         padded = np.pad(ramp(n_samples), (0, plan.frame_samples))
         clips = list(cut([ramp(n_samples)], plan))
-        assert [clip.first_frame for clip in clips] == first_frames
+        assert [clip.start for clip in clips] == [plan.frame_samples * frame for frame in first_frames]
         for clip in clips:
-            start = clip.first_frame * plan.frame_samples
+            start = clip.start
             np.testing.assert_array_equal(clip.samples, padded[start : start + plan.clip_samples])
             assert clip.n_samples == min(plan.clip_samples, n_samples - start)
 
     @pytest.mark.parametrize("n_samples", LENGTHS)
     def test_every_clip_brings_something_new_and_the_last_reaches_the_end(self, n_samples):
-        ends = [c.first_frame * PLAN.frame_samples + c.n_samples for c in cut([ramp(n_samples)], PLAN)]
+        ends = [c.start + c.n_samples for c in cut([ramp(n_samples)], PLAN)]
         assert ends == sorted(set(ends))
         assert ends[-1] == n_samples
 
@@ -117,7 +117,7 @@ class TestCut:
                 yield block
 
         for clip in cut(counted(), PLAN):
-            assert n_read == clip.first_frame * PLAN.frame_samples + clip.n_samples
+            assert n_read == clip.start + clip.n_samples
 
     def test_a_short_recording_is_repeated(self):
         [clip] = cut([ramp(150)], PLAN)
@@ -182,7 +182,7 @@ class TestStitcher:
         weights = np.zeros((len(clips), plan.frames_covering(1283), 1))
         clip_logits = np.full_like(covers, -np.inf)
         for i, clip in enumerate(clips):
-            place = slice(clip.first_frame, clip.first_frame + 32)
+            place = slice(clip.start // 10, clip.start // 10 + 32)
             covers[i, place], weights[i, place, 0] = logits[i], fade
             clip_logits[i, place] = logits[i].mean(axis=0)
         expected = np.nansum(covers * weights, axis=0) / weights.sum(axis=0)
@@ -203,4 +203,11 @@ class TestStitcher:
         clips = list(cut([ramp(1283)], PLAN))
         stitcher = Stitcher(PLAN, len(LABELS))
         n_frames = [stitcher.add([clip], random_logits(1)).grid.n_frames for clip in clips]
-        assert np.cumsum(n_frames).tolist() == [clip.first_frame for clip in clips]
+        assert (10 * np.cumsum(n_frames)).tolist() == [clip.start for clip in clips]
+
+
+def test_a_plan_in_shorter_frames_cuts_alike():
+    fine = PLAN.in_frames(160)
+    assert (fine.frame_samples, fine.hop_samples) == (2, PLAN.hop_samples)
+    with pytest.raises(ConfigError, match="a clip of 32 frames cannot be divided into 100"):
+        PLAN.in_frames(100)

@@ -14,13 +14,14 @@ from htsat.labels import LabelSet
 from htsat.network import HTSAT, ModelConfig
 from htsat.recognition.crops import crop_logits
 from htsat.recognition.recognizer import Recognizer
+from htsat.rules import EventRules
 
 
 @pytest.fixture
 def engine(one_second_config: ModelConfig) -> TorchEngine:
     """Clips of 1 s at 8 kHz, random weights."""
     torch.manual_seed(0)
-    card = ModelCard(LabelSet(("a", "b", "c")), "multi_label", (0.5,) * 3)
+    card = ModelCard(LabelSet(("a", "b", "c")), "multi_label", EventRules((0.5,) * 3))
     return TorchEngine(Model(HTSAT(one_second_config), card), "small", "cpu")
 
 
@@ -41,7 +42,7 @@ def test_each_waveform_is_heard_as_tag_hears_a_file(
 
 
 def test_an_encoder_has_no_logits(engine: TorchEngine, one_second_config: ModelConfig) -> None:
-    card = ModelCard(LabelSet(()), "multi_label", ())
+    card = ModelCard(LabelSet(()), "multi_label", EventRules(()))
     network = torch.nn.Module()
     network.config = one_second_config  # type: ignore[assignment]
     encoder = TorchEngine(Model(network, card), "encoder", "cpu")  # type: ignore[arg-type]

@@ -8,8 +8,9 @@ import pytest
 
 from htsat.errors import ConfigError
 from htsat.labels import LabelSet
-from htsat.recognition.events import EventFinder, EventRules, find_events, in_order
-from htsat.scores import FloatArray, FrameGrid, FrameScores, SoundEvent
+from htsat.recognition.events import EventFinder, find_events
+from htsat.rules import BoxRules, EventRules
+from htsat.scores import FloatArray, FrameGrid, FrameScores, SoundEvent, in_order
 
 FRAME_S = 0.3125
 RULES = (
@@ -19,6 +20,13 @@ RULES = (
     EventRules((0.5,) * 5, median_filter_s=2.3, clip_threshold=0.5),
     EventRules((0.3,) * 5, median_filter_s=1.6, max_gap_s=1.3, min_duration_s=1.0, clip_threshold=0.4),
     EventRules((0.5,) * 5, median_filter_s=1000.0, max_gap_s=1000.0),
+    EventRules(
+        (0.3, 0.4, 0.5, 0.5, 0.5),
+        median_filter_s=(0.0, 1.0, 1.6, 5.0, 2.3),
+        min_duration_s=(1.0, 0.0, 0.7, 0.0, 2.0),
+        max_gap_s=(0.4, 1.3, 0.0, 5.0, 0.7),
+        clip_threshold=(0.4, 0.0, 0.5, 0.0, 0.1),
+    ),
 )
 
 
@@ -50,25 +58,26 @@ def random_scores(n_frames: int) -> tuple[FloatArray, FloatArray]:
 def plain_events(scores: FrameScores, rules: EventRules) -> list[SoundEvent]:
     """The same rules, class by class and frame by frame."""
     clip_probabilities = 1 / (1 + np.exp(-scores.clip_logits))
-    reach = rules.median_filter_frames(FRAME_S) // 2
     events = []
     for k, label in enumerate(scores.labels):
+        rule = {name: rules.per_class(name)[k] for name in ("clip_threshold", "max_gap_s", "min_duration_s")}
+        reach = rules.median_filter_frames(FRAME_S)[k] // 2
         present = scores.probabilities[:, k]
         runs: list[list[int]] = []
         for i in range(len(present)):
             window = sorted(present[max(i - reach, 0) : i + reach + 1])
             is_active = window[(len(window) - 1) // 2] > np.float32(rules.thresholds[k])
-            if is_active and clip_probabilities[i, k] >= rules.clip_threshold:
+            if is_active and clip_probabilities[i, k] >= np.float32(rule["clip_threshold"]):
                 runs.append([i, i + 1, present[i]])
         merged: list[list[int]] = []
         for run in runs:
-            if merged and (run[0] - merged[-1][1]) * FRAME_S <= rules.max_gap_s:
+            if merged and (run[0] - merged[-1][1]) * FRAME_S <= rule["max_gap_s"]:
                 merged[-1][1:] = run[1], max(merged[-1][2], run[2])
             else:
                 merged.append(run)
         times_s = scores.grid.boundaries_s
         for start, stop, loudest in merged:
-            if times_s[stop] - times_s[start] >= rules.min_duration_s:
+            if times_s[stop] - times_s[start] >= rule["min_duration_s"]:
                 events.append(SoundEvent(label, times_s[start], times_s[stop], loudest))
     return sorted(events, key=lambda event: (event.onset_s, event.label))
 
@@ -144,28 +153,6 @@ class TestRules:
         events = find_events(scores_of(frames, frames), EventRules((0.5,) * 3))
         assert [event.label for event in events] == ["c1", "c2", "c0", "c1"]
 
-    @pytest.mark.parametrize(
-        ("median_filter_s", "n_frames"),
-        [(0, 1), (0.3125, 1), (0.6, 1), (0.7, 3), (0.9375, 3), (1.3, 5), (3, 9)],
-    )
-    def test_the_median_filter_is_the_nearest_odd_number_of_frames(self, median_filter_s, n_frames):
-        assert EventRules((), median_filter_s=median_filter_s).median_filter_frames(FRAME_S) == n_frames
-
-    @pytest.mark.parametrize("field", ["median_filter_s", "min_duration_s", "max_gap_s"])
-    @pytest.mark.parametrize("value", [-1.0, float("nan"), float("inf")])
-    def test_times_out_of_range_are_refused(self, field, value):
-        with pytest.raises(
-            ConfigError, match=f"{field} must be a number of seconds, at least 0, got {value}"
-        ):
-            EventRules((0.5,), **{field: value})
-
-    @pytest.mark.parametrize("value", [-0.1, 1.1, float("nan")])
-    def test_probabilities_out_of_range_are_refused(self, value):
-        with pytest.raises(ConfigError, match=f"thresholds must be between 0 and 1, got {value}"):
-            EventRules((0.5, value))
-        with pytest.raises(ConfigError, match=f"clip_threshold must be between 0 and 1, got {value}"):
-            EventRules((0.5,), clip_threshold=value)
-
     def test_there_must_be_a_threshold_for_each_class(self):
         with pytest.raises(ConfigError, match=r"thresholds must have one value per class \(1\), got 2"):
             EventFinder(LabelSet(("a",)), EventRules((0.5, 0.5)), FRAME_S)
@@ -193,3 +180,27 @@ class TestStreaming:
 
     def test_without_frames_there_are_no_events(self):
         assert EventFinder(LabelSet(("a",)), EventRules((0.5,)), FRAME_S).finish() == []
+
+
+class TestBoxes:
+    SCORES = one_class(0.1, 0.1, 0.8, 0.9, 0.8, 0.1, 0.1, 0.1, 0.1, 0.1, 0.6, 0.1, 0.1)
+
+    def test_a_threshold_chooses_boxes_and_moves_no_edge(self):
+        rules = EventRules((0.3,), boxes=BoxRules(step_s=FRAME_S))
+        surer, other = find_events(self.SCORES, rules)
+        assert surer[:3] == ("c0", 2 * FRAME_S, 5 * FRAME_S)
+        assert other[1:3] == (10 * FRAME_S, 11 * FRAME_S)
+        assert find_events(self.SCORES, replace(rules, thresholds=(0.7,))) == [surer]
+        assert find_events(self.SCORES, replace(rules, thresholds=(0.9,))) == []
+
+    def test_boxes_that_are_too_short_are_left_out(self):
+        rules = EventRules((0.3,), min_duration_s=2 * FRAME_S, boxes=BoxRules(step_s=FRAME_S))
+        assert [event.onset_s for event in find_events(self.SCORES, rules)] == [2 * FRAME_S]
+
+    def test_the_blocks_do_not_matter(self):
+        frames, clips = random_scores(150)
+        boxes = BoxRules(step_s=(0.3, 0.6, 1.0, 1.0, 2.0))
+        rules = EventRules((0.3, 0.4, 0.5, 0.6, 0.7), min_duration_s=0.7, boxes=boxes)
+        whole = find_events(scores_of(frames, clips), rules)
+        assert len(whole) > 5
+        assert blockwise(frames, clips, rules, [1, 2, 50, 51, 149]) == whole

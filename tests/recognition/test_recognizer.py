@@ -10,8 +10,9 @@ import soundfile
 
 from htsat.engines.protocol import EngineOutput
 from htsat.errors import AudioError, ConfigError, HtsatError
-from htsat.recognition.events import EventRules, find_events
+from htsat.recognition.events import find_events
 from htsat.recognition.recognizer import NonFiniteScoresError, Recognizer
+from htsat.rules import EventRules
 from htsat.scores import FloatArray, FrameScores, SoundEvent
 
 SAMPLE_RATE = 3200
@@ -100,6 +101,37 @@ class TestScores:
             largest = clip_logits[covering].max(axis=0)
             np.testing.assert_allclose(scores.clip_logits[frame], largest, atol=1e-5)
 
+    def test_a_fine_head_detects_and_the_papers_head_tags(self, engine, fine_engine, noise):
+        for duration_s in (0.03, 3.3, 10.0, 27.77):
+            waveform = noise(duration_s)
+            fine = Recognizer(fine_engine).scores(waveform, SAMPLE_RATE)
+            coarse = Recognizer(engine).scores(waveform, SAMPLE_RATE)
+            np.testing.assert_array_equal(fine.grid.durations_s.sum(), coarse.grid.durations_s.sum())
+            np.testing.assert_allclose(fine.clip().logits, coarse.clip().logits, atol=1e-5)
+            assert (coarse.tagged_by == coarse.logits).all()
+            around = [coarse.grid.frame_at(time) for time in fine.grid.boundaries_s[:-1] + 1e-9]
+            np.testing.assert_array_equal(fine.clip_logits, coarse.clip_logits[around])
+
+    def test_the_frames_of_a_fine_head_lie_where_it_heard_them(self, fine_engine):
+        waveform = sound_at(12.25, tone(0.5, 600), 30)
+        scores = Recognizer(fine_engine).scores(waveform, SAMPLE_RATE)
+        active = scores.logits[:, 1] > scores.logits[:, 1].max() - 3
+        assert scores.grid.boundaries_s[:-1][active].tolist() == [12.25 + 0.0625 * k for k in range(8)]
+
+    def test_a_fine_head_of_half_a_clip_repeated_is_the_mean_of_both_copies(self, fine_engine, noise):
+        half = noise(5)
+        logits = fine_engine.frame_scores(np.tile(half, 2)[None]).frame_logits[0]
+        scores = Recognizer(fine_engine).scores(half, SAMPLE_RATE)
+        np.testing.assert_allclose(scores.logits, (logits[:80] + logits[80:]) / 2, atol=1e-6)
+
+    def test_embeddings_keep_the_frames_of_the_last_stage(self, engine, fine_engine, noise):
+        waveform = noise(17.3)
+        blocks = [waveform]
+        fine, coarse = (list(Recognizer(e).embed_blocks(blocks, "frame")) for e in (fine_engine, engine))
+        for got, expected in zip(fine, coarse, strict=True):
+            np.testing.assert_array_equal(got.vectors, expected.vectors)
+            np.testing.assert_array_equal(got.starts_s, expected.starts_s)
+
     def test_other_sample_rates_and_channels_are_converted(self, recognizer):
         stereo = np.stack([np.sin(2 * np.pi * 600 * np.arange(8 * 16000) / 16000)] * 2) * 0.5
         scores = recognizer.scores(stereo.astype(np.float32), 16000)
@@ -165,8 +197,7 @@ class TestFiles:
         assert whistle[:3] == ("whistle", 15, 25)
 
     def test_the_usual_rules_apply_unless_others_are_given(self, recognizer, scene):
-        thresholds = recognizer.description.thresholds
-        usual = EventRules(thresholds, max_gap_s=0.35, clip_threshold=0.1)
+        usual = EventRules((0.5,) * 4, max_gap_s=0.35, clip_threshold=0.1)
         assert recognizer.default_rules == usual
         assert recognizer.detect(scene) == recognizer.detect(scene, usual)
 
@@ -180,8 +211,8 @@ class TestFiles:
         assert len(events) > 10
         assert events == find_events(scores, rules)
 
-    def test_the_model_knows_its_thresholds(self, engine, scene):
-        engine.description = replace(engine.description, thresholds=(1.0,) * 4)
+    def test_the_model_knows_its_rules(self, engine, scene):
+        engine.description = replace(engine.description, rules=EventRules((1.0,) * 4))
         assert Recognizer(engine).detect(scene) == []
 
     def test_embed_gives_a_vector_per_clip(self, recognizer, engine, scene):
@@ -229,7 +260,7 @@ class TestRefusals:
             recognizer.scores(noise(1), SAMPLE_RATE)
         assert recognizer.embed(scene).shape == (4, 4)
 
-    @pytest.mark.parametrize("which", ["frame_logits", "embedding", "frame_embedding"])
+    @pytest.mark.parametrize("which", ["frame_logits", "tagging_logits", "embedding", "frame_embedding"])
     @pytest.mark.parametrize("value", [np.nan, np.inf])
     def test_scores_that_are_not_finite(self, engine, scene, monkeypatch, which, value):
         calculate = engine.frame_scores

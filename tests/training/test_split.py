@@ -12,6 +12,7 @@ from htsat.data.manifest import Clip, Manifest, write_manifest
 from htsat.data.sampling import BalancedClips, ShuffledClips, StreamedClips, WeightedClips
 from htsat.errors import ConfigError, DataError
 from htsat.labels import LabelSet
+from htsat.network import ModelConfig
 from htsat.training.experiment import Experiment
 from htsat.training.split import build_sampler, open_split, read_folds, read_split, resolve_task
 
@@ -136,7 +137,10 @@ def test_weights_of_the_manifest_count() -> None:
 
 
 def test_background_noise_comes_from_a_folder_or_a_manifest(
-    recordings: Path, tmp_path: Path, experiment: Callable[..., Experiment]
+    recordings: Path,
+    tmp_path: Path,
+    experiment: Callable[..., Experiment],
+    half_second_config: ModelConfig,
 ) -> None:
     split = read_split(experiment())
     for source in (recordings, recordings / "high"):
@@ -144,10 +148,10 @@ def test_background_noise_comes_from_a_folder_or_a_manifest(
         settings = dataclasses.replace(
             settings, augmentation=dataclasses.replace(settings.augmentation, noise_data=str(source))
         )
-        opened = open_split(split, settings, 8_000, iter)
+        opened = open_split(split, settings, half_second_config, iter)
         assert opened.noise is not None
         assert len(opened.noise.sounds.clips) == (24 if source == recordings else 12)
     (tmp_path / "empty").mkdir()
     noise = dataclasses.replace(experiment().augmentation, noise_data=str(tmp_path / "empty"))
     with pytest.raises(DataError, match="empty: no recordings of background noise"):
-        open_split(split, experiment(augmentation=noise), 8_000, iter)
+        open_split(split, experiment(augmentation=noise), half_second_config, iter)

@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from htsat.checkpoints import ModelCard, default_thresholds, save_model
+from htsat.checkpoints import ModelCard, save_model
 from htsat.errors import ConfigError
 from htsat.labels import LabelSet
 from htsat.network import HTSAT, ModelConfig
+from htsat.rules import default_rules
 from htsat.training.experiment import Experiment
 from htsat.training.start import start_network
 
@@ -22,7 +23,7 @@ LABELS = LabelSet.of(["a", "b", "c"])
 def start(tmp_path: Path, half_second_config: ModelConfig) -> Path:
     """A model of two classes."""
     torch.manual_seed(1)
-    card = ModelCard(LabelSet.of(["x", "y"]), "multi_label", default_thresholds("multi_label", 2))
+    card = ModelCard(LabelSet.of(["x", "y"]), "multi_label", default_rules("multi_label", 2))
     network = HTSAT(ModelConfig(**{**vars(half_second_config), "n_classes": 2}))
     save_model(tmp_path / "start.safetensors", network, card)
     return tmp_path / "start.safetensors"

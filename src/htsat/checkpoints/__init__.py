@@ -9,19 +9,18 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from htsat.checkpoints.card import ModelCard, default_thresholds
+    from htsat.checkpoints.card import ModelCard
     from htsat.checkpoints.file import Model, load_model, read_card, save_model
 
 _HOMES = {
     "Model": "file",
     "ModelCard": "card",
-    "default_thresholds": "card",
     "load_model": "file",
     "read_card": "file",
     "save_model": "file",
 }
 
-__all__ = ["Model", "ModelCard", "default_thresholds", "load_model", "read_card", "save_model"]
+__all__ = ["Model", "ModelCard", "load_model", "read_card", "save_model"]
 
 
 def __getattr__(name: str) -> object:

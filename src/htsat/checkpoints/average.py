@@ -20,6 +20,7 @@ from htsat.checkpoints.problems import some
 from htsat.checkpoints.tensors import build
 from htsat.errors import CheckpointError
 from htsat.network import ModelConfig
+from htsat.rules import EventRules
 
 
 def mean_of_states(states: Iterable[Mapping[str, Tensor]]) -> dict[str, Tensor]:
@@ -72,7 +73,8 @@ def average_models(paths: Sequence[Path]) -> Model:
     Its provenance keeps what all members say alike, such as their licence.
 
     Raises:
-        CheckpointError: when a file is no model, or the models differ in network, classes or task.
+        CheckpointError: when a file is no model, or the models differ in network, classes, task or in rules
+            other than thresholds.
     """
     check_alike(paths)
     config, first = read_card(paths[0])
@@ -81,7 +83,8 @@ def average_models(paths: Sequence[Path]) -> Model:
     thresholds = tuple(sum(column) / len(paths) for column in columns)
     agreed = dict(set.intersection(*(set(card.provenance.items()) for card in cards)))
     provenance = {name: value for name, value in first.provenance.items() if name in agreed}
-    card = dataclasses.replace(first, thresholds=thresholds, provenance=provenance)
+    rules = dataclasses.replace(first.rules, thresholds=thresholds)
+    card = dataclasses.replace(first, rules=rules, provenance=provenance)
     with torch.no_grad():
         return Model(build(config, mean_of_states(_states(paths))), card)
 
@@ -107,6 +110,13 @@ def _difference(one: tuple[ModelConfig, ModelCard], other: tuple[ModelConfig, Mo
     if ours != theirs:
         only = [name for name in (*ours, *theirs) if (name in ours) != (name in theirs)]
         return f"only one of them has {some(only)}"
-    values = dataclasses.asdict(one_config), dataclasses.asdict(other_config)
+    return _differing(one_config, other_config) or _differing(
+        *(dataclasses.replace(card.rules, thresholds=one_card.thresholds) for card in (one_card, other_card))
+    )
+
+
+def _differing(one: ModelConfig | EventRules, other: ModelConfig | EventRules) -> str:
+    """The values in which two records differ, or nothing."""
+    values = dataclasses.asdict(one), dataclasses.asdict(other)
     names = [name for name in values[0] if values[0][name] != values[1][name]]
     return some([f"{name} is {values[0][name]} and {values[1][name]}" for name in names])

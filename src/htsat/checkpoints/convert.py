@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from htsat.checkpoints import clap, imagenet, official
-from htsat.checkpoints.card import ModelCard, default_thresholds
+from htsat.checkpoints.card import ModelCard
 from htsat.checkpoints.file import Model, sha256
 from htsat.checkpoints.names import Converted, Tensors
 from htsat.checkpoints.pickles import read_foreign, weights_file
@@ -14,6 +14,7 @@ from htsat.checkpoints.problems import naming, some
 from htsat.checkpoints.tensors import build
 from htsat.errors import CheckpointError
 from htsat.labels import LabelSet
+from htsat.rules import default_rules
 from htsat.scores import Task
 
 _PREFIXES = ("module.", official.PREFIX)
@@ -90,8 +91,8 @@ def convert(
             "licence": "not stated in the source",
             "notes": "; ".join(notes),
         }
-        thresholds = default_thresholds(classes.task, config.n_classes)
-        card = ModelCard(classes.labels, classes.task, thresholds, provenance)
+        rules = default_rules(classes.task, config.n_classes)
+        card = ModelCard(classes.labels, classes.task, rules, provenance)
     return Conversion(Model(network, card), notes)
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from htsat.checkpoints.card import ModelCard
 from htsat.network import ModelConfig
+from htsat.rules import BoxRules, EventRules
 
 _SIZES = ("nano", "tiny", "base", "large")
 _HEADS = {"token_semantic": "token-semantic head", "linear": "linear head", "none": "encoder without classes"}
@@ -57,10 +60,29 @@ def _classes(card: ModelCard) -> list[Fact]:
     return [
         Fact("classes", f"{len(names)} ({shown}{more})"),
         Fact("task", card.task),
-        Fact("thresholds", _range(card.thresholds)),
+        *_rules(card.rules),
     ]
 
 
-def _range(thresholds: tuple[float, ...]) -> str:
-    low, high = min(thresholds), max(thresholds)
-    return f"{low:g} for every class" if low == high else f"{low:g} to {high:g}, one per class"
+def _rules(rules: EventRules) -> Iterator[Fact]:
+    """What makes events of scores; rules that are off are left out."""
+    yield from _numbers(rules)
+    if rules.boxes is not None:
+        yield Fact("events", "boxes, by change detection")
+        yield from _numbers(rules.boxes)
+
+
+def _numbers(rules: EventRules | BoxRules) -> Iterator[Fact]:
+    for field in dataclasses.fields(rules):
+        value = getattr(rules, field.name)
+        values = value if isinstance(value, tuple) else (value,)
+        if field.name != "boxes" and any(values):
+            unit = " s" if field.name.endswith("_s") else ""
+            yield Fact(field.name.removesuffix("_s").replace("_", " "), _range(values, unit))
+
+
+def _range(values: tuple[float, ...], unit: str) -> str:
+    low, high = min(values), max(values)
+    if low == high:
+        return f"{low:g}{unit} for every class"
+    return f"{low:g} to {high:g}{unit}, one per class"

@@ -1,9 +1,11 @@
 """The header of our model files: one JSON document under the metadata key `htsat` of a safetensors file.
 
 ```
-{"format_version": 1, "config": {ModelConfig}, "labels": [...], "task": "...", "thresholds": [...],
+{"format_version": 2, "config": {ModelConfig}, "labels": [...], "task": "...", "rules": {EventRules},
  "provenance": {...}}
 ```
+
+Version 1 had `"thresholds": [...]` in place of the rules, and no fine head.
 
 One document under one key, because safetensors does not keep the order of keys: equal models are equal files.
 """
@@ -20,10 +22,15 @@ from htsat.checkpoints.problems import check_names
 from htsat.errors import CheckpointError, ConfigError, DataError
 from htsat.labels import LabelSet
 from htsat.network import ModelConfig
+from htsat.rules import BoxRules, EventRules, PerClass
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 _KEY = "htsat"
-_FIELDS = ("format_version", "config", "labels", "task", "thresholds", "provenance")
+_FIELDS = {
+    1: ("format_version", "config", "labels", "task", "thresholds", "provenance"),
+    2: ("format_version", "config", "labels", "task", "rules", "provenance"),
+}
+_NOT_IN_VERSION_1 = ("fine_width",)
 
 
 def encode(config: ModelConfig, card: ModelCard) -> dict[str, str]:
@@ -33,7 +40,7 @@ def encode(config: ModelConfig, card: ModelCard) -> dict[str, str]:
         "config": dataclasses.asdict(config),
         "labels": list(card.labels),
         "task": card.task,
-        "thresholds": list(card.thresholds),
+        "rules": dataclasses.asdict(card.rules),
         "provenance": dict(card.provenance),
     }
     return {_KEY: json.dumps(document, ensure_ascii=False, allow_nan=False)}
@@ -47,7 +54,7 @@ def decode(metadata: Mapping[str, str]) -> tuple[ModelConfig, ModelCard]:
             field of it is missing, unknown, of a wrong type or out of range.
     """
     document = _document(metadata)
-    config = _config(_record(document["config"], "config"))
+    config = _config(_record(document["config"], "config"), document["format_version"] == 1)
     card = _card(document)
     check_classes(config, card)
     return config, card
@@ -67,9 +74,9 @@ def _document(metadata: Mapping[str, str]) -> dict[str, object]:
     except (ValueError, RecursionError) as error:
         raise CheckpointError(f"header is not JSON: {error}") from None
     version = document.get("format_version")
-    if version != FORMAT_VERSION:
-        raise CheckpointError(f"expected format version {FORMAT_VERSION}, got {version!r}")
-    check_names("header field", _FIELDS, document)
+    if type(version) is not int or version not in _FIELDS:
+        raise CheckpointError(f"expected format version 1 to {FORMAT_VERSION}, got {version!r}")
+    check_names("header field", _FIELDS[version], document)
     return document
 
 
@@ -77,9 +84,10 @@ def _refuse_constant(name: str) -> NoReturn:
     raise CheckpointError(f"header holds {name}, expected finite numbers")
 
 
-def _config(document: Mapping[str, object]) -> ModelConfig:
+def _config(document: Mapping[str, object], is_version_1: bool) -> ModelConfig:
     defaults = dataclasses.asdict(ModelConfig())
-    check_names("config field", defaults, document)
+    absent = _NOT_IN_VERSION_1 if is_version_1 else ()
+    check_names("config field", [name for name in defaults if name not in absent], document)
     try:
         values = {name: _like(value, defaults[name], name) for name, value in document.items()}
         return ModelConfig(**values)  # type: ignore[arg-type]
@@ -101,20 +109,50 @@ def _like(value: object, example: object, name: str) -> object:
 def _card(document: Mapping[str, object]) -> ModelCard:
     provenance = _record(document["provenance"], "provenance")
     labels = _list(document["labels"], str, "labels")
-    thresholds = _list(document["thresholds"], (int, float), "thresholds")
     if not all(isinstance(value, str) for value in provenance.values()):
         raise CheckpointError("provenance must map names to texts")
     try:
         return ModelCard(
             LabelSet.of(str(name) for name in labels),
             document["task"],  # type: ignore[arg-type]
-            tuple(float(value) for value in thresholds),  # type: ignore[arg-type]
+            _rules(document),
             {name: str(value) for name, value in provenance.items()},
         )
     except DataError as error:
         raise CheckpointError(f"labels: {error}") from None
-    except OverflowError as error:
-        raise CheckpointError(f"thresholds: {error}") from None
+
+
+def _rules(document: Mapping[str, object]) -> EventRules:
+    try:
+        if "rules" in document:
+            return _rules_of(_record(document["rules"], "rules"))
+        return EventRules.usual(_numbers(document["thresholds"], "thresholds"))
+    except (ConfigError, OverflowError) as error:
+        raise CheckpointError(f"rules: {error}") from None
+
+
+def _rules_of(document: Mapping[str, object]) -> EventRules:
+    check_names("rule", [field.name for field in dataclasses.fields(EventRules)], document)
+    rules = {name: _per_class(value, name) for name, value in document.items() if name != "boxes"}
+    rules["thresholds"] = _numbers(document["thresholds"], "thresholds")
+    return EventRules(**rules, boxes=_boxes(document["boxes"]))  # type: ignore[arg-type]
+
+
+def _boxes(value: object) -> BoxRules | None:
+    if value is None:
+        return None
+    document = _record(value, "boxes")
+    check_names("box rule", [field.name for field in dataclasses.fields(BoxRules)], document)
+    return BoxRules(**{name: _per_class(rule, name) for name, rule in document.items()})
+
+
+def _per_class(value: object, name: str) -> PerClass:
+    """One number for all classes, or a list of one for each."""
+    return _numbers(value, name) if isinstance(value, list) else _numbers([value], name)[0]
+
+
+def _numbers(value: object, name: str) -> tuple[float, ...]:
+    return tuple(float(item) for item in _list(value, (int, float), name))  # type: ignore[arg-type]
 
 
 def _record(value: object, name: str) -> dict[str, object]:

@@ -12,13 +12,13 @@ from typing import get_args
 
 from tqdm import tqdm
 
-from htsat.audio import SUFFIXES
 from htsat.bulk.inputs import Input
 from htsat.checkpoints.resolve import MODEL_NAME, resolve
+from htsat.cli.labelled import read_labelled
 from htsat.cli.listening import check_output_file, say
 from htsat.cli.main import EXIT_FAILED
 from htsat.cli.parser import Parser, count
-from htsat.data.manifest import MANIFEST_NAMES, Clip, Manifest, read_data
+from htsat.data.manifest import MANIFEST_NAMES, Clip, Manifest
 from htsat.errors import CheckpointError, ConfigError
 from htsat.evaluation.ensemble import Ensemble
 from htsat.evaluation.evaluate import evaluate
@@ -94,7 +94,7 @@ def _models_of(name: str) -> list[Path]:
 
 
 def _held_out(args: Namespace) -> Manifest:
-    manifest = read_data(args.data, SUFFIXES)
+    manifest = read_labelled(args.data)
     return manifest if args.fold is None else manifest.split_fold(args.fold)[1]
 
 

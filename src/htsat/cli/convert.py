@@ -6,9 +6,8 @@ import sys
 from pathlib import Path
 from typing import get_args
 
+from htsat.cli.labelled import read_labels
 from htsat.cli.parser import Parser
-from htsat.errors import DataError
-from htsat.labels import LabelSet
 from htsat.scores import Task
 
 _DESCRIPTION = """Turn a checkpoint of the official HTS-AT, of an unfused CLAP with HTS-AT (LAION or Hugging
@@ -24,7 +23,7 @@ def main(argv: list[str]) -> int:
     from htsat.checkpoints.convert import convert
     from htsat.checkpoints.file import save_model
 
-    labels = None if args.labels is None else _labels(args.labels)
+    labels = None if args.labels is None else read_labels(args.labels)
     (network, card), notes = convert(args.foreign, labels, args.task, args.sample_rate)
     for note in notes:
         print(f"note: {note}", file=sys.stderr)
@@ -41,13 +40,3 @@ def _parser() -> Parser:
     parser.add_argument("--task", choices=get_args(Task), help="several classes at once, or exactly one")
     parser.add_argument("--sample-rate", type=int, metavar="HZ", help=_RATE)
     return parser
-
-
-def _labels(source: str) -> LabelSet:
-    path = Path(source)
-    if not path.is_file():
-        return LabelSet.named(source)
-    try:
-        return LabelSet.of(path.read_text(encoding="utf-8").splitlines())
-    except (DataError, UnicodeDecodeError) as error:
-        raise DataError(f"{path}: {error}") from None

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from argparse import Namespace
+from argparse import BooleanOptionalAction, Namespace, _ArgumentGroup
+from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from htsat.bulk.inputs import Input
@@ -19,11 +21,12 @@ from htsat.cli.parser import Parser, add_inputs, add_model_options, add_text_out
 from htsat.errors import ConfigError, did_you_mean
 from htsat.formats import EVENT_FORMATS, DetectedRecording
 from htsat.labels import LabelSet
-from htsat.recognition.events import USUAL_RULES, EventRules
+from htsat.rules import BoxRules, EventRules
 
 if TYPE_CHECKING:
     from htsat.engines.protocol import ModelDescription
 
+_RULES = ("median_filter_s", "clip_threshold", "max_gap_s", "min_duration_s")
 _NEVER = 1.0
 """A threshold that no probability exceeds."""
 
@@ -46,16 +49,28 @@ def main(argv: list[str]) -> int:
 
 
 def _rules(args: Namespace, model: ModelDescription) -> EventRules:
-    thresholds = model.thresholds
+    """The model's own rules, of which options override single ones."""
+    overridden = {name: getattr(args, name) for name in _RULES if getattr(args, name) is not None}
     if args.threshold is not None:
-        thresholds = (args.threshold,) * len(model.labels)
-    if args.classes is not None:
-        wanted = split_classes(args.classes, model.labels)
-        thresholds = tuple(
-            threshold if label in wanted else _NEVER
-            for label, threshold in zip(model.labels, thresholds, strict=True)
-        )
-    return EventRules(thresholds, args.median_filter, args.min_duration, args.max_gap, args.clip_threshold)
+        overridden["thresholds"] = (args.threshold,) * len(model.labels)
+    rules = replace(_kind(args, model.rules), **overridden)
+    if args.classes is None:
+        return rules
+    wanted = split_classes(args.classes, model.labels)
+    thresholds = tuple(
+        threshold if label in wanted else _NEVER
+        for label, threshold in zip(model.labels, rules.thresholds, strict=True)
+    )
+    return replace(rules, thresholds=thresholds)
+
+
+def _kind(args: Namespace, rules: EventRules) -> EventRules:
+    """The rules on frames or for boxes that were asked for; where the model has others, the usual ones."""
+    if args.boxes is None or args.boxes == (rules.boxes is not None):
+        return rules
+    if args.boxes:
+        return EventRules(rules.thresholds, min_duration_s=rules.min_duration_s, boxes=BoxRules())
+    return replace(EventRules.usual(rules.thresholds), min_duration_s=rules.min_duration_s)
 
 
 def split_classes(text: str, labels: LabelSet) -> set[str]:
@@ -90,39 +105,29 @@ def _parser() -> Parser:
 
 
 def _add_rules(parser: Parser) -> None:
-    group = parser.add_argument_group("rules, in the order in which they apply")
+    group = parser.add_argument_group("rules, in the order in which they apply (default: the model's own)")
     group.add_argument(
-        "--threshold",
-        type=probability,
-        metavar="P",
-        help="probability above which a class sounds (default: the model's own, per class)",
+        "--threshold", type=probability, metavar="P", help="probability above which a class sounds"
     )
     group.add_argument("--classes", metavar="A,B", help="only these classes")
-    group.add_argument(
-        "--median-filter",
-        type=seconds,
-        default=USUAL_RULES.median_filter_s,
-        metavar="S",
-        help="smooth over so many seconds (default: %(default)g)",
-    )
-    group.add_argument(
+    _add_rule(group, "--median-filter", "median_filter_s", seconds, "smooth over so many seconds")
+    _add_rule(
+        group,
         "--clip-threshold",
-        type=probability,
-        default=USUAL_RULES.clip_threshold,
-        metavar="P",
-        help="probability that the class must have in the clip around (default: %(default)g)",
+        "clip_threshold",
+        probability,
+        "probability that the class must have in the clip around",
     )
+    _add_rule(group, "--max-gap", "max_gap_s", seconds, "join events that are no farther apart")
+    _add_rule(group, "--min-duration", "min_duration_s", seconds, "leave out shorter events")
     group.add_argument(
-        "--max-gap",
-        type=seconds,
-        default=USUAL_RULES.max_gap_s,
-        metavar="S",
-        help="join events that are no farther apart (default: %(default)g)",
+        "--boxes",
+        action=BooleanOptionalAction,
+        help="begin and end where the scores change most, whatever the threshold; without rules on frames "
+        "(median filter, clip threshold, gap)",
     )
-    group.add_argument(
-        "--min-duration",
-        type=seconds,
-        default=USUAL_RULES.min_duration_s,
-        metavar="S",
-        help="leave out shorter events (default: %(default)g)",
-    )
+
+
+def _add_rule(group: _ArgumentGroup, option: str, name: str, kind: Callable[[str], float], does: str) -> None:
+    metavar = "S" if kind is seconds else "P"
+    group.add_argument(option, dest=name, type=kind, metavar=metavar, help=does)

@@ -4,55 +4,109 @@ from __future__ import annotations
 
 import sys
 from argparse import Namespace
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 from tqdm import tqdm
 
-from htsat.audio import SUFFIXES
 from htsat.bulk.inputs import Input
+from htsat.cli.evaluation_table import describe_evaluation
+from htsat.cli.labelled import read_labelled
 from htsat.cli.listening import check_output_file, load_model, require_classes, say
 from htsat.cli.main import EXIT_FAILED
 from htsat.cli.parser import Parser, add_model_options, count
-from htsat.data.manifest import MANIFEST_NAMES, Clip, Manifest, read_data
+from htsat.data.manifest import MANIFEST_NAMES, Clip, Manifest
 from htsat.errors import ConfigError
+from htsat.evaluation.class_map import ClassMap
+from htsat.evaluation.development import Choice, What, choose_rules
 from htsat.evaluation.ensemble import Ensemble
 from htsat.evaluation.evaluate import evaluate
 from htsat.evaluation.report import Report, write_report
-from htsat.metrics.summary import Interval
+from htsat.evaluation.rule_sets import NamedRules, read_rules
+from htsat.evaluation.tuning import Objective
 from htsat.pictures.canvas import check_picture
 from htsat.pictures.classes import draw_classes
+from htsat.pictures.clip import ClipEvents, draw_clip
 from htsat.pictures.confusions import draw_confusions
+from htsat.pictures.spectrogram import log_mel
 from htsat.processes import Processes
 
 if TYPE_CHECKING:
     from htsat.loading import LoadedModel
 
-_N_SHOWN = 8
+_N_PICTURES = 6
 _PICTURES = {"confusions.png": draw_confusions, "classes.png": draw_classes}
 
 
 def main(argv: list[str]) -> int:
     """Run the command."""
     args = _parser().parse(argv)
-    manifest = read_data(args.data, SUFFIXES)
+    manifest = read_labelled(args.data)
+    development = None if args.tune_fold is None else _development(args, manifest)
     if args.fold is not None:
         _, manifest = manifest.split_fold(args.fold)
     _check_outputs(args, manifest)
+    _check_rules(args, manifest)
     with Processes.from_environment() as processes:
-        ensemble = Ensemble(_load_models(args), args.tta)
-        data = f"{args.data}" if args.fold is None else f"{args.data}, fold {args.fold}"
-        report = evaluate(ensemble, manifest, data, _Progress(processes), processes)
+        class_map = None if args.class_map is None else ClassMap.of(args.class_map)
+        ensemble = Ensemble(_load_models(args), args.tta, class_map)
+        rules = None if args.rules is None else read_rules(args.rules, ensemble.labels)
+        if development is not None:
+            rules = _choose(args, ensemble, development, rules, processes)
+        report = evaluate(ensemble, manifest, _words(args, args.fold), _Progress(processes), processes, rules)
     # torchrun would end the first process because of the code of another one.
-    return _conclude(args, report) if processes.is_first else 0
+    return _conclude(args, ensemble, report) if processes.is_first else 0
+
+
+def _words(args: Namespace, fold: str | None) -> str:
+    """What clips are heard."""
+    return f"{args.data}" if fold is None else f"{args.data}, fold {fold}"
+
+
+def _development(args: Namespace, manifest: Manifest) -> Manifest:
+    """The clips on which rules are chosen; never those that are measured."""
+    if args.fold is None or args.fold == args.tune_fold:
+        raise ConfigError(f"--tune-fold {args.tune_fold} needs another fold to measure on: --fold NAME")
+    _, development = manifest.split_fold(args.tune_fold)
+    return development
+
+
+def _check_rules(args: Namespace, manifest: Manifest) -> None:
+    """Refuse rules that nothing is detected by."""
+    if any(clip.events is not None for clip in manifest.clips):
+        return
+    for option, value in (("--rules", args.rules), ("--tune-fold", args.tune_fold)):
+        if value is not None:
+            raise ConfigError(
+                f"{option} is about events, and no clip of {_words(args, args.fold)} has strong labels"
+            )
+
+
+def _choose(
+    args: Namespace,
+    ensemble: Ensemble,
+    development: Manifest,
+    rules: NamedRules | None,
+    processes: Processes,
+) -> NamedRules:
+    """Rules chosen on another fold."""
+    choice = Choice(rules or ensemble.own_rules(), args.tune, args.objective)
+    data = _words(args, args.tune_fold)
+    chosen = choose_rules(ensemble, development, data, choice, _Progress(processes), processes)
+    if processes.is_first:
+        for broken in chosen.broken:
+            say(f"not used to choose rules: {broken.reason}")
+    return chosen.rules
 
 
 def _check_outputs(args: Namespace, manifest: Manifest) -> None:
     """Refuse what cannot be written before anything is heard."""
     if args.report is not None:
         own = [args.data, *(args.data / name for name in MANIFEST_NAMES)]
-        read = {*own, *(clip.path for clip in manifest.clips)}
+        own += [Path(given) for given in (args.class_map, args.rules) if given is not None]
+        strong = (clip.events for clip in manifest.clips if clip.events is not None)
+        read = {*own, *strong, *(clip.path for clip in manifest.clips)}
         check_output_file(args.report, [Input(file, PurePath(file.name)) for file in read])
     if args.pictures is not None:
         check_picture(args.pictures / next(iter(_PICTURES)))
@@ -60,18 +114,31 @@ def _check_outputs(args: Namespace, manifest: Manifest) -> None:
             raise ConfigError(f"--pictures needs a folder, and {args.pictures} is a file")
 
 
-def _conclude(args: Namespace, report: Report) -> int:
+def _conclude(args: Namespace, ensemble: Ensemble, report: Report) -> int:
     """Say and write what was found; returns the exit code."""
     for broken in report.broken:
         say(broken.reason)
     if args.report is not None:
         write_report(Path(args.report), report)
     if args.pictures is not None:
-        for name, draw in _PICTURES.items():
-            if report.task == "multi_class" or draw is not draw_confusions:
-                draw(args.pictures / name, report)
-    print("\n".join(_describe(report)))
+        _draw(args.pictures, ensemble, report)
+    print("\n".join(describe_evaluation(report)))
     return EXIT_FAILED if report.broken else 0
+
+
+def _draw(folder: Path, ensemble: Ensemble, report: Report) -> None:
+    for name, draw in _PICTURES.items():
+        if report.task == "multi_class" or draw is not draw_confusions:
+            draw(folder / name, report)
+    if report.detection is None:
+        return
+    thresholds = report.detection.rules.rules.thresholds
+    for number, worst in enumerate(report.detection.worst_clips[:_N_PICTURES], 1):
+        title = f"{worst.clip.title}: {worst.n_missed} events missed, {worst.n_false} false"
+        sound = log_mel(*ensemble.sound(worst.clip))
+        scores = ensemble.hear(worst.clip).scores
+        events = ClipEvents(worst.truth, worst.heard)
+        draw_clip(folder / f"events_{number}.png", title, sound, scores, events, thresholds)
 
 
 def _parser() -> Parser:
@@ -100,8 +167,10 @@ def _parser() -> Parser:
         "--pictures",
         type=Path,
         metavar="FOLDER",
-        help="draw the hardest classes and, for multi-class models, the confusion matrix",
+        help="draw the hardest classes, for multi-class models the confusion matrix, and with strong labels "
+        f"the {_N_PICTURES} clips whose events are detected worst",
     )
+    _add_event_options(parser)
     add_model_options(parser)
     parser.conflict_handler = "resolve"  # one --model becomes several
     parser.add_argument_group("which models").add_argument(
@@ -112,6 +181,35 @@ def _parser() -> Parser:
         "several times: the mean of their probabilities",
     )
     return parser
+
+
+def _add_event_options(parser: Parser) -> None:
+    """Which classes are meant, and what makes events of their scores."""
+    group = parser.add_argument_group("classes and events")
+    group.add_argument(
+        "--class-map",
+        metavar="desed|FILE.tsv",
+        help="hear a model's classes as other ones: a table of class and target; of several classes the "
+        "largest score counts",
+    )
+    group.add_argument(
+        "--rules",
+        metavar="desed-paper|FILE.json",
+        help="the rules that make events of scores (default: those of the first model)",
+    )
+    group.add_argument("--tune-fold", metavar="NAME", help="choose the rules on this other fold, before")
+    group.add_argument(
+        "--tune",
+        choices=get_args(What),
+        default="rules",
+        help="what is chosen there: all that `htsat tune` chooses, or thresholds only (default: rules)",
+    )
+    group.add_argument(
+        "--objective",
+        choices=get_args(Objective),
+        default="collar",
+        help="what is to be as high as possible there in every class (default: collar)",
+    )
 
 
 def _load_models(args: Namespace) -> list[LoadedModel]:
@@ -130,62 +228,3 @@ class _Progress:
 
     def __call__(self, clips: Sequence[Clip]) -> Iterable[Clip]:
         return tqdm(clips, unit="clip", disable=self._is_hidden)
-
-
-def _describe(report: Report) -> Iterator[str]:
-    """The report for people, line by line."""
-    yield from _conditions(report)
-    yield from ["", *_figures(report)]
-    yield from ["", *_hardest_classes(report)]
-    if report.confusions:
-        yield from ["", *_most_frequent_confusions(report)]
-    yield from ["", *_worst_clips(report)]
-
-
-def _conditions(report: Report) -> Iterator[str]:
-    n_without = report.n_classes_without_positives
-    left_out = f" ({n_without} without positives, left out of the means)" if n_without else ""
-    failed = f" ({len(report.broken)} more could not be heard)" if report.broken else ""
-    yield f"model    {' + '.join(report.models)}"
-    yield f"data     {report.data}"
-    yield f"clips    {report.n_clips}{failed}, list sha256 {report.clip_list_sha256}"
-    yield f"task     {report.task.replace('_', '-')}, {len(report.per_class)} classes{left_out}"
-    yield f"passes   {report.n_passes}{'' if report.n_passes > 1 else ' (no test-time shifts)'}"
-
-
-def _figures(report: Report) -> Iterator[str]:
-    yield "            value   95% interval"
-    figures = zip(("accuracy", "mAP", "mAUC", "d'"), report.summary, report.interval_95, strict=True)
-    for name, value, interval in figures:
-        if value is not None and interval is not None:
-            yield f"{name:<9} {value:7.4f}   {_bounds(interval)}"
-
-
-def _bounds(interval: Interval) -> str:
-    return f"{interval.low:.4f} to {interval.high:.4f}"
-
-
-def _hardest_classes(report: Report) -> Iterator[str]:
-    yield "hardest classes"
-    yield "     AP     AUC  clips  class"
-    heard = [entry for entry in report.per_class if entry.n_positives]
-    for entry in sorted(heard, key=lambda entry: entry.average_precision)[:_N_SHOWN]:
-        numbers = f"{entry.average_precision:7.4f} {entry.roc_auc:7.4f} {entry.n_positives:6d}"
-        yield f"{numbers}  {entry.label}"
-
-
-def _most_frequent_confusions(report: Report) -> Iterator[str]:
-    yield "most frequent confusions"
-    yield "  clips  true -> heard"
-    for confusion in report.confusions[:_N_SHOWN]:
-        yield f"{confusion.n_clips:7d}  {confusion.true} -> {confusion.heard}"
-
-
-def _worst_clips(report: Report) -> Iterator[str]:
-    yield "worst clips (by cross-entropy)"
-    for worst in report.worst_clips[:_N_SHOWN]:
-        clip = worst.clip
-        place = f"{clip.title}, from {clip.start_s:g} s" if clip.start_s else clip.title
-        heard = ", ".join(f"{tag.label} {tag.probability:.2f}" for tag in worst.tags)
-        true = ", ".join(clip.labels) or "(none)"
-        yield f"{worst.cross_entropy:7.2f}  {place}: {true} -> {heard}"

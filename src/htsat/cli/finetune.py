@@ -7,18 +7,18 @@ from pathlib import Path
 from htsat.cli.learning import (
     LearningParser,
     as_options,
-    fitting_preset,
     learn,
-    read_preset,
+    read_presets,
     saved_settings,
+    unasked_presets,
     with_files,
     with_underscores,
 )
 
-_DESCRIPTION = """Train a model on labelled recordings: a folder with one folder per class, or a
-manifest. RUN gets the model, a report on held-out recordings, all settings, and what --resume needs to go on
-after an interruption. Without settings, those that fit the number of recordings are taken, and the packaged
-model is the start."""
+_DESCRIPTION = """Train a model on labelled recordings: a folder with one folder per class, one with label
+files beside the recordings (Audacity, Raven, TextGrid, CSV, ...), or a manifest. RUN gets the model, a report
+on held-out recordings, all settings, and what --resume needs to go on after an interruption. Without
+settings, those that fit the recordings are taken, and the packaged model is the start."""
 _EPILOG = "example: htsat finetune recordings/ -o runs/first"
 
 
@@ -26,10 +26,10 @@ def main(argv: list[str]) -> int:
     """Run the command."""
     words, parser = with_underscores(argv), _parser()
     asked = parser.parse_args(with_files(words))
-    preset = None if asked.resume else fitting_preset(asked.source, words)
-    chosen = saved_settings(asked.output) if asked.resume else read_preset(preset) if preset else {}
+    presets = () if asked.resume else unasked_presets(asked.source, words)
+    chosen = saved_settings(asked.output) if asked.resume else read_presets(presets)
     args = parser.parse_args([*as_options(chosen), *with_files(words), "--data", str(asked.source)])
-    learn(parser.instantiate(args), asked.output, goes_on=asked.resume, preset=preset)
+    learn(parser.instantiate(args), asked.output, goes_on=asked.resume, presets=presets)
     return 0
 
 

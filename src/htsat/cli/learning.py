@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields
+from functools import reduce
 from importlib import resources
 from pathlib import Path
 from typing import Any, NoReturn
@@ -19,9 +20,9 @@ from htsat.cli.progress import describe_event
 from htsat.data.manifest import Clip, read_data
 from htsat.errors import ConfigError, did_you_mean
 from htsat.training.crossvalidation import CrossValidation, Spread, Summary, cross_validate
-from htsat.training.defaults import finetune_defaults
+from htsat.training.defaults import fitting_presets
 from htsat.training.experiment import Experiment
-from htsat.training.outcome import Figures, Outcome
+from htsat.training.outcome import EventFigures, Figures, Outcome
 from htsat.training.parallel import is_first
 from htsat.training.state import state_path
 from htsat.training.train import EXPERIMENT_NAME, Watcher, resume, train
@@ -72,16 +73,16 @@ def experiment_of(args: Namespace) -> Experiment:
     return Experiment(**{field.name: args[field.name] for field in fields(Experiment)})
 
 
-def learn(args: Namespace, folder: Path, *, goes_on: bool, preset: str | None = None) -> None:
+def learn(args: Namespace, folder: Path, *, goes_on: bool, presets: Sequence[str] = ()) -> None:
     """Run the experiment of these options, or all runs of its cross-validation, and print what comes out.
 
-    A preset that was taken unasked is named when the run begins.
+    Presets that were taken unasked are named when the run begins.
     """
     experiment = experiment_of(args)
     n_epochs, plan = experiment.optimisation.epochs, args.cross_validation
     if plan.is_single or goes_on:
         run = resume if goes_on else train
-        lines = describe_outcome(run(experiment, folder, watcher(n_epochs, preset=preset)))
+        lines = describe_outcome(run(experiment, folder, watcher(n_epochs, presets=presets)))
     else:
         summary = cross_validate(experiment, plan, folder, lambda name: watcher(n_epochs, f"{name}  "))
         lines = describe_summary(summary, folder)
@@ -162,15 +163,20 @@ def as_options(settings: Settings) -> list[str]:
     return ["--config", yaml.safe_dump(dict(settings))]
 
 
-def fitting_preset(data: Path | str, words: list[str]) -> str | None:
-    """The preset for as many recordings; none where the line chooses how the network learns.
+def unasked_presets(data: Path | str, words: list[str]) -> tuple[str, ...]:
+    """The presets that fit these recordings; none where the line chooses how the network learns.
 
-    It is for networks that have learned to hear: not for one that begins from nothing.
+    They are for networks that have learned to hear: not for one that begins from nothing.
     """
     begins_from_nothing = "--init_from null" in " ".join(words).replace("=", " ")
     if begins_from_nothing or any(word.startswith(_OWN_RECIPE) for word in words):
-        return None
-    return finetune_defaults(len(read_data(Path(data), audio.SUFFIXES).clips))
+        return ()
+    return fitting_presets(read_data(Path(data), audio.SUFFIXES))
+
+
+def read_presets(names: Sequence[str]) -> Settings:
+    """The settings of several presets, each on top of the one before."""
+    return reduce(merged, map(read_preset, names), {})
 
 
 def with_underscores(argv: list[str]) -> list[str]:
@@ -184,12 +190,13 @@ def with_underscores(argv: list[str]) -> list[str]:
     return words
 
 
-def watcher(n_epochs: int, title: str = "", preset: str | None = None) -> Watcher:
+def watcher(n_epochs: int, title: str = "", presets: Sequence[str] = ()) -> Watcher:
     """Shows a run of so many epochs on standard error, line by line."""
 
     def show(event: dict[str, object]) -> None:
-        if preset is not None and event["event"] == "data":
-            print(f"settings of preset {preset!r}, by the number of recordings", file=sys.stderr)
+        if presets and event["event"] == "data":
+            names = " and ".join(map(repr, presets))
+            print(f"settings of preset {names}, by the recordings", file=sys.stderr)
         for line in describe_event(event, n_epochs).splitlines():
             print(f"{title}{line}", file=sys.stderr)
 
@@ -205,12 +212,20 @@ def describe_outcome(outcome: Outcome) -> Iterator[str]:
     for name, figures in (("held-out clips", outcome.held_out), ("the test fold", outcome.test)):
         if figures is not None:
             yield f"{_figures(figures)} on {name} ({figures.n_clips} clips)"
+            if figures.events is not None:
+                yield _event_figures(figures.events)
     yield str(outcome.model)
 
 
 def _figures(figures: Figures) -> str:
     mean = f"mAP {figures.mean_average_precision:.3f}"
     return mean if figures.accuracy is None else f"accuracy {figures.accuracy:.3f}, {mean}"
+
+
+def _event_figures(figures: EventFigures) -> str:
+    scores = f"PSDS1 {figures.psds1:.3f}, PSDS2 {figures.psds2:.3f}"
+    f_scores = f"collar F1 {figures.collar_f1:.3f}, intersection F1 {figures.intersection_f1:.3f}"
+    return f"  events: {f_scores}, {scores} (the {figures.n_clips} with strong labels)"
 
 
 def describe_summary(summary: Summary, folder: Path) -> Iterator[str]:

@@ -23,8 +23,11 @@ from htsat.formats.recording import Format, Recording
 
 if TYPE_CHECKING:
     from htsat.loading import LoadedModel
-    from htsat.recognition.events import EventRules
     from htsat.recognition.recognizer import Hearing
+    from htsat.rules import EventRules
+
+_SUFFIX_FORMATS = {".jsonl": "jsonl", ".tsv": "tsv", ".vtt": "webvtt", ".textgrid": "textgrid"}
+"""What the suffix of a file of results says without doubt; all others are CSV."""
 
 
 class Batch(NamedTuple):
@@ -128,8 +131,8 @@ def choose_format(args: Namespace, formats: Mapping[str, Format[Recording]]) -> 
         return formats[args.format]
     if args.output is None:
         return formats["table" if sys.stdout.isatty() else "csv"]
-    suffix = Path(args.output).suffix.removeprefix(".").lower()
-    return formats[suffix if suffix in ("jsonl", "tsv") and suffix in formats else "csv"]
+    name = _SUFFIX_FORMATS.get(Path(args.output).suffix.lower(), "csv")
+    return formats[name if name in formats else "csv"]
 
 
 @contextmanager

@@ -26,6 +26,8 @@ COMMANDS = {
     "teach": "write a model's answers down, for another to learn from",
     "average": "make one model of several by averaging their weights",
     "evaluate": "measure how well a model hears labelled recordings",
+    "evaluate-events": "compare detected events with true ones",
+    "tune": "choose rules for events on labelled recordings",
     "prepare": "make a data set ready for training",
     "pack": "pack recordings into shards, for sets of millions",
     "convert": "turn a published checkpoint into a model file",
@@ -75,7 +77,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _run(arguments: list[str]) -> int:
     name = arguments[0] if arguments else ""
     if name in COMMANDS:
-        return int(import_module(f"htsat.cli.{name}").main(arguments[1:]))
+        return int(import_module(f"htsat.cli.{name.replace('-', '_')}").main(arguments[1:]))
     if name == "--version":
         print(f"htsat {htsat.__version__}")
     elif name in ("-h", "--help"):
@@ -87,7 +89,7 @@ def _run(arguments: list[str]) -> int:
 
 
 def _help() -> str:
-    commands = "\n".join(f"  {name:<10} {purpose}" for name, purpose in COMMANDS.items())
+    commands = "\n".join(f"  {name:<16} {purpose}" for name, purpose in COMMANDS.items())
     return f"""usage: htsat COMMAND ...
 
 Hear what is in a recording and when.

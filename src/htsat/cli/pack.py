@@ -8,10 +8,10 @@ from typing import get_args
 
 from tqdm import tqdm
 
-from htsat.audio import SUFFIXES
+from htsat.cli.labelled import read_labelled
 from htsat.cli.parser import Parser, count
 from htsat.data.encoding import Format
-from htsat.data.manifest import INDEX_NAME, read_data
+from htsat.data.manifest import INDEX_NAME
 from htsat.data.packing import Packing, pack
 
 _DESCRIPTION = """Put the recordings of a manifest into tar shards with one index, SHARDS/index.parquet.
@@ -24,7 +24,7 @@ def main(argv: list[str]) -> int:
     """Run the command."""
     args = _parser().parse(argv)
     packing = Packing(format=args.format, sample_rate=args.sample_rate, shard_mb=args.shard_mb)
-    manifest = read_data(args.source, SUFFIXES)
+    manifest = read_labelled(args.source)
     with tqdm(total=len(manifest.clips), unit="clip", disable=not sys.stderr.isatty()) as bar:
         packed = pack(manifest, args.output, packing, args.jobs, bar.update)
     for broken in packed.broken:

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from tqdm import tqdm
 
+from htsat.cli import prepare_soundscapes
 from htsat.cli.main import EXIT_FAILED
 from htsat.cli.parser import Parser, count
 from htsat.data.prepare.checks import DROPPABLE, N_FULL, default_jobs
@@ -41,9 +42,12 @@ def main(argv: list[str]) -> int:
     if name in ("-h", "--help"):
         print(_help())
         return 0
+    if name == "soundscapes":
+        return prepare_soundscapes.run(argv[1:])
     if name not in _KINDS:
-        problem = f"unknown data set {name!r}{did_you_mean(name, _KINDS)}" if name else "no data set given"
-        raise ConfigError(f"{problem} (there are: {', '.join(_KINDS)})")
+        names = [*_KINDS, "soundscapes"]
+        problem = f"unknown data set {name!r}{did_you_mean(name, names)}" if name else "no data set given"
+        raise ConfigError(f"{problem} (there are: {', '.join(names)})")
     args = _parser(name).parse(argv[1:])
     args.source = args.source.absolute()
     wishes = Wishes(args.check, args.jobs, args.drop, args.format)
@@ -63,6 +67,7 @@ Check a data set and write FOLDER/manifest.tsv, labels.txt and a report. No soun
 
 data sets:
 {kinds}
+  {"soundscapes":<16} New recordings with exact strong labels, mixed from a prepared data set
 
 `htsat prepare DATASET --help` explains the options of each.
 
@@ -135,8 +140,16 @@ def _name_problems(report: Report, everything: Path) -> None:
         print(f"htsat: {len(problems) - _N_SHOWN:,} more in {everything}", file=sys.stderr)
 
 
-def _no_options(parser: Parser) -> None:
-    """The data set has none of its own."""
+def _audioset_options(parser: Parser) -> None:
+    parser.add_argument(
+        "--strong",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="TSV",
+        help="take strong labels, from Google's tables such as audioset_train_strong.tsv, instead of weak "
+        "ones; may be given several times",
+    )
 
 
 def _esc50_options(parser: Parser) -> None:
@@ -185,7 +198,7 @@ def _folder_options(parser: Parser) -> None:
 def _read_audioset(args: Namespace) -> Listing:
     from htsat.data.prepare.audioset import read_audioset
 
-    return read_audioset(args.source)
+    return read_audioset(args.source, args.strong)
 
 
 def _read_esc50(args: Namespace) -> Listing:
@@ -216,7 +229,7 @@ _KINDS = {
     "audioset": _Kind(
         "AudioSet (files with Google's lists, packed HDF5, or Parquet)",
         "htsat prepare audioset audioset/ -o data/audioset",
-        _no_options,
+        _audioset_options,
         _read_audioset,
     ),
     "esc50": _Kind(
@@ -233,7 +246,7 @@ _KINDS = {
     ),
     "desed": _Kind("DESED", "htsat prepare desed DESED/dataset -o data/desed", _desed_options, _read_desed),
     "folder": _Kind(
-        "Your own recordings, one folder per class",
+        "Your own recordings, with label files beside them or one folder per class",
         "htsat prepare folder recordings/ -o data/mine --drop silent,duplicates",
         _folder_options,
         _read_folder,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 from htsat.training.log import Event
 
 
@@ -13,7 +15,8 @@ def describe_event(event: Event, n_epochs: int) -> str:
         case {"event": "evaluation"}:
             line = _evaluation(event)
         case {"event": "data"}:
-            line = f"{event['n_train_clips']} clips to learn from, {event['n_valid_clips']} held out"
+            counts = f"{event['n_train_clips']} clips to learn from, {event['n_valid_clips']} held out"
+            line = "\n".join([*cast("list[str]", event["notes"]), counts])
         case {"event": "resumed"}:
             line = f"goes on at epoch {event['epoch']:.4g} of {n_epochs}"
         case {"event": "broken"}:

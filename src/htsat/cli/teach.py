@@ -14,8 +14,8 @@ from htsat.cli.learning import (
     LearningParser,
     as_options,
     experiment_of,
-    fitting_preset,
-    read_preset,
+    read_presets,
+    unasked_presets,
     watcher,
     with_files,
     with_underscores,
@@ -45,9 +45,8 @@ def main(argv: list[str]) -> int:
     """Run the command."""
     parser, words = _parser(), with_underscores(argv)
     asked = parser.parse_args(with_files(words))
-    preset = None if asked.data is None else fitting_preset(asked.data, words)
-    chosen = as_options(read_preset(preset)) if preset else []
-    args = parser.instantiate(parser.parse_args([*chosen, *with_files(words)]))
+    presets = () if asked.data is None else unasked_presets(asked.data, words)
+    args = parser.instantiate(parser.parse_args([*as_options(read_presets(presets)), *with_files(words)]))
     experiment = experiment_of(args)
     if args.passes < 1 or args.batch_size < 1:
         raise ConfigError(f"--passes and --batch-size must be positive, got {args.passes}, {args.batch_size}")
@@ -57,11 +56,11 @@ def main(argv: list[str]) -> int:
         _teacher(name, labels, experiment.resolved_task, experiment.device) for name in args.teacher
     )
     network = start_network(experiment, labels).config
-    opened = open_split(split._replace(valid=None), experiment, network.sample_rate, watcher(1).reading)
+    opened = open_split(split._replace(valid=None), experiment, network, watcher(1).reading)
     questions = Questions.of(experiment, labels, opened.train.sounds, network.clip_samples)
     top_k = min(_TOP_K, len(labels)) if args.top_k is None else args.top_k
     plan = AnswerPlan(questions, teachers, args.passes, top_k)
-    clips = training_clips(experiment, opened, labels, network.clip_samples)
+    clips = training_clips(experiment, opened, labels, network)
     _write(args.output, plan, clips, Pace(args.batch_size, experiment.n_workers))
     print(args.output)
     return 0

@@ -37,6 +37,18 @@ class CropPlan(NamedTuple):
     """Distance of the background noise that is mixed in below the clip; none is no noise."""
 
 
+class ChangedStretch(NamedTuple):
+    """A clip made of a stretch of a recording, and what became of time in it.
+
+    Shape: `waveform` `(clip_samples,)`. It repeats the stretch, of which the change of speed left `n_played`
+    samples, and is rotated by `roll` samples.
+    """
+
+    waveform: FloatArray
+    n_played: int
+    roll: int
+
+
 @dataclass(frozen=True, kw_only=True)
 class WaveformAugmentation:
     """How strongly waveforms are changed; zero switches a change off."""
@@ -100,7 +112,7 @@ class WaveformAugmentation:
         clip_samples: int,
         rng: Generator,
         noise: FloatArray | None = None,
-    ) -> FloatArray:
+    ) -> ChangedStretch:
         """Make a clip of a stretch of a recording.
 
         Args:
@@ -109,20 +121,20 @@ class WaveformAugmentation:
             clip_samples: Length of the clip.
             rng: All else is drawn from it.
             noise: background noise of any length, needed where the plan says so.
-
-        Returns:
-            A new array `(clip_samples,)`.
         """
-        waveform = repeat_to(change_speed(waveform, plan.speed), clip_samples)[:clip_samples]
-        if self.time_roll:
-            waveform = np.roll(waveform, rng.integers(clip_samples))
+        played = change_speed(waveform, plan.speed)
+        waveform = repeat_to(played, clip_samples)[:clip_samples]
+        roll = int(rng.integers(clip_samples)) if self.time_roll else 0
+        if roll:
+            waveform = np.roll(waveform, roll)
         if noise is not None and plan.snr_db is not None:
             waveform = mix_noise(waveform, noise, plan.snr_db)
         if self.filter_db:
             waveform = filter_bands(waveform, self.filter_db, self.filter_shape, rng)
         if rng.random() < self.noise_probability:
             waveform = add_white_noise(waveform, rng)
-        return amplify(waveform, rng.uniform(-self.gain_db, self.gain_db))
+        waveform = amplify(waveform, rng.uniform(-self.gain_db, self.gain_db))
+        return ChangedStretch(waveform, len(played), roll)
 
 
 def change_speed(waveform: FloatArray, speed: float) -> FloatArray:

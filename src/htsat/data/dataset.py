@@ -14,6 +14,7 @@ import numpy as np
 from htsat.data.augment import WaveformAugmentation, middle_crop
 from htsat.data.manifest import Clip
 from htsat.data.stores import SoundReader
+from htsat.data.timeline import Moments, Placement, Timeline, target_of
 from htsat.errors import AudioError, DataError
 from htsat.labels import LabelSet
 from htsat.scores import FloatArray
@@ -28,7 +29,7 @@ class Sample(NamedTuple):
     """Shape: `waveform` `(L,)`, `target` `(K,)` with ones for the classes that are heard.
 
     `seed` is what further changes of the clip depend on, `draw` says which clip it is, and `broken` names
-    clips that were to come but could not be read.
+    clips that were to come but could not be read. `moments` are there where moments are learned from.
     """
 
     waveform: FloatArray
@@ -36,6 +37,7 @@ class Sample(NamedTuple):
     seed: int
     draw: Draw
     broken: tuple[str, ...] = ()
+    moments: Moments | None = None
 
 
 @dataclass(frozen=True)
@@ -149,11 +151,11 @@ def _fit(clips: Sequence[Clip], reader: SoundReader, memory_bytes: float) -> boo
     return True
 
 
-def target_of(labels: tuple[str, ...], label_set: LabelSet) -> FloatArray:
-    """Ones for the classes that are heard. Shape: `(K,)`."""
-    target = np.zeros(len(label_set), np.float32)
-    target[[label_set.index(label) for label in labels]] = 1.0
-    return target
+class MadeClip(NamedTuple):
+    """Shape: `waveform` `(L,)`; `placement` says where in the recording it comes from."""
+
+    waveform: FloatArray
+    placement: Placement
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -181,38 +183,54 @@ class ClipMaker:
         entropy = (self.seed, draw.epoch, draw.index, draw.take)
         return int(np.random.SeedSequence(entropy).generate_state(1, np.uint64)[0] >> np.uint64(1))
 
-    def make(self, sounds: Sounds, index: int, seed: int) -> FloatArray:
-        """Shape: `(clip_samples,)`."""
+    def make(self, sounds: Sounds, index: int, seed: int) -> MadeClip:
+        """A clip of `clip_samples` from a recording."""
         rng = np.random.default_rng((seed, 0))
         plan = self.augmentation.plan(self.clip_samples, sounds.sample_rate, rng)
-        waveform = random_stretch(sounds, index, plan.n_samples, rng)
+        stretch = random_stretch(sounds, index, plan.n_samples, rng)
         noise = None if plan.snr_db is None else self._noise(rng)
-        return self.augmentation.apply(waveform, plan, self.clip_samples, rng, noise)
+        changed = self.augmentation.apply(stretch.waveform, plan, self.clip_samples, rng, noise)
+        n_samples, (waveform, n_played, roll) = len(stretch.waveform), changed
+        return MadeClip(
+            waveform, Placement(stretch.start, n_samples, plan.speed, n_played, roll, self.clip_samples)
+        )
 
     def _noise(self, rng: np.random.Generator) -> FloatArray:
         assert self.noise is not None, "augmentation.noise_data are opened with the clips"
         index = int(rng.integers(len(self.noise.clips)))
-        return random_stretch(self.noise, index, self.clip_samples, rng)
+        return random_stretch(self.noise, index, self.clip_samples, rng).waveform
 
 
-def random_stretch(sounds: Sounds, index: int, n_samples: int, rng: np.random.Generator) -> FloatArray:
+class Stretch(NamedTuple):
+    """A part of a recording, from sample `start` on. Shape: `waveform` `(n,)`."""
+
+    waveform: FloatArray
+    start: int
+
+
+def random_stretch(sounds: Sounds, index: int, n_samples: int, rng: np.random.Generator) -> Stretch:
     """`n_samples` from anywhere in a recording, or all of it when it is not that long."""
     n_there = sounds.n_samples(index)
     if n_there <= n_samples:
-        return sounds.read(index)
-    return sounds.read(index, int(rng.integers(n_there - n_samples + 1)), n_samples)
+        return Stretch(sounds.read(index), 0)
+    start = int(rng.integers(n_there - n_samples + 1))
+    return Stretch(sounds.read(index, start, n_samples), start)
 
 
 class TrainingClips:
     """Clips changed at random: the same draw with the same seed gives the same sample.
 
-    Where a clip cannot be read the next one that can takes its place, and the sample names it.
+    Where a clip cannot be read the next one that can takes its place, and the sample names it. With a
+    `timeline` samples also tell of moments.
     """
 
-    def __init__(self, sounds: Sounds, labels: LabelSet, maker: ClipMaker) -> None:
+    def __init__(
+        self, sounds: Sounds, labels: LabelSet, maker: ClipMaker, timeline: Timeline | None = None
+    ) -> None:
         self._sounds = sounds
         self._labels = labels
         self._maker = maker
+        self._timeline = timeline
 
     def __len__(self) -> int:
         return len(self._sounds.clips)
@@ -229,18 +247,24 @@ class TrainingClips:
 
     def _sample(self, draw: Draw, broken: tuple[str, ...]) -> Sample:
         seed = self._maker.seed_of(draw)
-        waveform = self._maker.make(self._sounds, draw.index, seed)
-        target = target_of(self._sounds.clips[draw.index].labels, self._labels)
-        return Sample(waveform, target, seed, draw, broken)
+        waveform, placement = self._maker.make(self._sounds, draw.index, seed)
+        clip = self._sounds.clips[draw.index]
+        if self._timeline is None:
+            return Sample(waveform, target_of(clip.labels, self._labels), seed, draw, broken)
+        target, moments = self._timeline.truth(clip, placement)
+        return Sample(waveform, target, seed, draw, broken, moments)
 
 
 class EvaluationClips:
     """Clips as they are: the middle of longer ones, shorter ones repeated."""
 
-    def __init__(self, sounds: Sounds, labels: LabelSet, clip_samples: int) -> None:
+    def __init__(
+        self, sounds: Sounds, labels: LabelSet, clip_samples: int, timeline: Timeline | None = None
+    ) -> None:
         self._sounds = sounds
         self._labels = labels
         self._clip_samples = clip_samples
+        self._timeline = timeline
 
     def __len__(self) -> int:
         return len(self._sounds.clips)
@@ -248,6 +272,10 @@ class EvaluationClips:
     def __getitem__(self, index: int) -> Sample:
         """A clip; raises AudioError when it cannot be read."""
         n_before = max(0, self._sounds.n_samples(index) - self._clip_samples) // 2
-        waveform = self._sounds.read(index, n_before, self._clip_samples)
-        target = target_of(self._sounds.clips[index].labels, self._labels)
-        return Sample(middle_crop(waveform, self._clip_samples), target, 0, Draw(0, index))
+        stretch = self._sounds.read(index, n_before, self._clip_samples)
+        waveform, clip = middle_crop(stretch, self._clip_samples), self._sounds.clips[index]
+        if self._timeline is None:
+            return Sample(waveform, target_of(clip.labels, self._labels), 0, Draw(0, index))
+        placement = Placement(n_before, len(stretch), 1.0, len(stretch), 0, self._clip_samples)
+        target, moments = self._timeline.truth(clip, placement)
+        return Sample(waveform, target, 0, Draw(0, index), moments=moments)

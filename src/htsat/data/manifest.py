@@ -19,12 +19,14 @@ from __future__ import annotations
 
 import dataclasses
 import random
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from htsat.data.clip import Clip, Member, Row
 from htsat.data.clip_tables import read_clips, write_clips
+from htsat.data.label_files import UnknownFormatError
+from htsat.data.label_folder import LabelledFolder, read_labelled_folder
 from htsat.errors import DataError
 from htsat.files import atomic_path
 from htsat.labels import LabelSet
@@ -49,10 +51,14 @@ MANIFEST_NAMES = ("manifest.tsv", "manifest.parquet", INDEX_NAME)
 
 @dataclass(frozen=True)
 class Manifest:
-    """Labelled clips and the classes they are labelled with."""
+    """Labelled clips and the classes they are labelled with.
+
+    `notes`: lines that the user should read, such as how many recordings were left out.
+    """
 
     clips: tuple[Clip, ...]
     labels: LabelSet
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.clips:
@@ -105,11 +111,30 @@ class Manifest:
 
 
 def read_data(source: Path, suffixes: frozenset[str]) -> Manifest:
-    """A manifest, a folder with a manifest in it, or a folder of folders named after their class."""
+    """A manifest; or a folder with a manifest, with files of strong labels, or of folders named by class.
+
+    What comes first counts. A recording that no file of strong labels tells of is left out, because nothing
+    is known of it; the manifest's notes say how many.
+    """
     if not source.is_dir():
         return read_manifest(source)
     own = [source / name for name in MANIFEST_NAMES if (source / name).is_file()]
-    return read_manifest(own[0]) if own else read_folder(source, suffixes)
+    if own:
+        return read_manifest(own[0])
+    try:
+        labelled = read_labelled_folder(source, suffixes)
+    except UnknownFormatError as error:
+        return read_folder(source, suffixes, instead=str(error))
+    return Manifest(labelled.clips, label_order(source, labelled.clips), tuple(_notes(labelled)))
+
+
+def _notes(labelled: LabelledFolder) -> Iterator[str]:
+    for paths, meaning in (
+        (labelled.unlabelled, "recordings have no label file and are left out"),
+        (labelled.missing, "recordings that label files name are not there"),
+    ):
+        if paths:
+            yield f"{len(paths):,} {meaning}; the first: {paths[0]}"
 
 
 def read_manifest(path: Path) -> Manifest:
@@ -119,7 +144,7 @@ def read_manifest(path: Path) -> Manifest:
         DataError: naming file and line (Parquet: row) of the first row that does not fit.
     """
     clips = read_clips(path)
-    return Manifest(clips, _label_order(path.parent, clips))
+    return Manifest(clips, label_order(path.parent, clips))
 
 
 def write_manifest(path: Path, manifest: Manifest) -> None:
@@ -129,10 +154,13 @@ def write_manifest(path: Path, manifest: Manifest) -> None:
         temporary.write_text("".join(f"{name}\n" for name in manifest.labels), encoding="utf-8")
 
 
-def read_folder(folder: Path, suffixes: frozenset[str]) -> Manifest:
+def read_folder(folder: Path, suffixes: frozenset[str], instead: str = "") -> Manifest:
     """Read a folder of folders: the name of each is the class of the recordings in it.
 
     `A,B` gives both labels, `_negative` none. Hidden folders are left out.
+
+    Raises:
+        DataError: when there are no recordings in them; `instead` says why it is not another kind of folder.
     """
     clips = [
         Clip(path, _folder_labels(child.name), group=path.stem)
@@ -142,15 +170,17 @@ def read_folder(folder: Path, suffixes: frozenset[str]) -> Manifest:
         if path.suffix.lower() in suffixes
     ]
     if not clips:
-        raise DataError(f"{folder}: no recordings in folders named after their class")
-    return Manifest(tuple(clips), _label_order(folder, clips))
+        also = f"; {instead}" if instead else ""
+        raise DataError(f"{folder}: no recordings in folders named after their class{also}")
+    return Manifest(tuple(clips), label_order(folder, clips))
 
 
 def _folder_labels(name: str) -> tuple[str, ...]:
     return () if name == NEGATIVE_FOLDER else tuple(label.strip() for label in name.split(","))
 
 
-def _label_order(folder: Path, clips: Iterable[Clip]) -> LabelSet:
+def label_order(folder: Path, clips: Iterable[Clip]) -> LabelSet:
+    """The classes in the order of a `labels.txt` in the folder; without it those of the clips, sorted."""
     listed = folder / "labels.txt"
     if listed.is_file():
         try:

@@ -1,6 +1,6 @@
 """What every engine offers: exactly one clip length in, frame logits and embeddings out.
 
-Axes: B clips, L samples of a clip, T frames of a clip, K classes, D embedding.
+Axes: B clips, L samples of a clip, T frames of a clip (T' coarse ones), K classes, D embedding.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 from htsat.labels import LabelSet
+from htsat.rules import EventRules
 from htsat.scores import FloatArray, Task
 
 
@@ -16,17 +17,19 @@ from htsat.scores import FloatArray, Task
 class ModelDescription:
     """What listening needs to know about a model, whatever runs it.
 
-    `thresholds` holds one probability per class, above which a frame counts as active.
-    A model without classes (an encoder) has no labels and only embeds.
+    `rules` say when each class counts as sounding. A model without classes (an encoder) has no labels and
+    only embeds. Frame logits have `n_frames`, tagging logits and embeddings `n_coarse_frames`: fewer, if
+    there is a fine head.
     """
 
     name: str
     labels: LabelSet
     task: Task
-    thresholds: tuple[float, ...]
+    rules: EventRules
     sample_rate: int
     clip_samples: int
     n_frames: int
+    n_coarse_frames: int
     embedding_dim: int
 
     @property
@@ -36,14 +39,19 @@ class ModelDescription:
 
     @property
     def frame_s(self) -> float:
-        """Length of an output frame in seconds."""
+        """Length of a frame of the frame logits in seconds."""
         return self.clip_s / self.n_frames
 
 
 class EngineOutput(NamedTuple):
-    """Shape: `frame_logits` `(B, T, K)`, `embedding` `(B, D)`, `frame_embedding` `(B, T, D)`, all float32."""
+    """What `htsat.network.HTSATOutput` holds, in float32.
+
+    Shape: `frame_logits` `(B, T, K)`, `tagging_logits` `(B, T', K)`, `embedding` `(B, D)`, `frame_embedding`
+    `(B, T', D)`.
+    """
 
     frame_logits: FloatArray
+    tagging_logits: FloatArray
     embedding: FloatArray
     frame_embedding: FloatArray
 
@@ -53,7 +61,7 @@ class Engine(Protocol):
 
     @property
     def description(self) -> ModelDescription:
-        """Sizes, classes and thresholds of the model."""
+        """Sizes, classes and rules of the model."""
 
     def frame_scores(self, clips: FloatArray) -> EngineOutput:
         """Run the network on clips `(B, clip_samples)` at the model's sample rate."""

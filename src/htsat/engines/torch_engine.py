@@ -43,10 +43,11 @@ class TorchEngine:
             name=name,
             labels=card.labels,
             task=card.task,
-            thresholds=card.thresholds,
+            rules=card.rules,
             sample_rate=config.sample_rate,
             clip_samples=config.clip_samples,
             n_frames=config.n_frames,
+            n_coarse_frames=config.n_coarse_frames,
             embedding_dim=config.embedding_dim,
         )
 
@@ -64,11 +65,7 @@ class TorchEngine:
             raise HtsatError(
                 f"a batch of {len(clips)} clips needs more memory than {self._device} has"
             ) from error
-        return EngineOutput(
-            frame_logits=_array(output.frame_logits),
-            embedding=_array(output.embedding),
-            frame_embedding=_array(output.frame_embedding),
-        )
+        return EngineOutput(*map(_array, output))
 
 
 def _array(tensor: Tensor) -> FloatArray:

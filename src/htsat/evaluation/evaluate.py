@@ -5,18 +5,33 @@ N clips, K classes.
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from htsat.data.dataset import BrokenClip, target_of
+from htsat.data.dataset import BrokenClip
+from htsat.data.events import Events
 from htsat.data.manifest import Clip, Manifest
+from htsat.data.timeline import target_of
 from htsat.errors import AudioError, DataError
+from htsat.evaluation.detection import (
+    Detected,
+    DetectedClip,
+    DetectionReport,
+    compare_detections,
+    detect,
+    read_truth,
+    worst_clips,
+)
 from htsat.evaluation.ensemble import Ensemble
 from htsat.evaluation.report import Bootstrap, ClassReport, Confusion, Report, WorstClip
+from htsat.evaluation.rule_sets import NamedRules
 from htsat.labels import LabelSet
 from htsat.metrics.clip_based import confusion_matrix, cross_entropy
 from htsat.metrics.ranking import Doubles, RankMetrics
@@ -32,16 +47,56 @@ Progress = Callable[[Sequence[Clip]], Iterable[Clip]]
 """Passes clips on and tells how many there were."""
 
 
+class Answer(NamedTuple):
+    """What is heard in a clip: probabilities `(K,)`, and events where its labels say when classes sound."""
+
+    probabilities: Doubles
+    detected: Detected | None
+
+
 class HeardClips(NamedTuple):
     """Clips with what was heard in them, and those that could not be heard.
 
-    Shape: `probabilities`, `targets` `(N, K)`.
+    Shape: `probabilities`, `targets` `(N, K)`. `detected` is None for clips without strong labels.
     """
 
     clips: tuple[Clip, ...]
     probabilities: Doubles
     targets: FloatArray
+    detected: tuple[Detected | None, ...]
     broken: tuple[BrokenClip, ...]
+
+
+@dataclass(frozen=True)
+class Listener:
+    """Who hears clips, and by which rules the events are found of the classes that count.
+
+    Raises:
+        DataError: when the models do not have these classes.
+        ConfigError: when there are no rules for clips with strong labels, see `Ensemble.own_rules`.
+    """
+
+    ensemble: Ensemble
+    labels: LabelSet
+    rules: NamedRules | None
+
+    @classmethod
+    def of(cls, ensemble: Ensemble, manifest: Manifest, rules: NamedRules | None = None) -> Listener:
+        """For the clips of a manifest; without other rules the model's own."""
+        ensemble.check_labels(manifest.labels)
+        if rules is None and any(clip.events is not None for clip in manifest.clips):
+            rules = ensemble.own_rules()
+        return cls(ensemble, manifest.labels, rules)
+
+    def answer(self, clip: Clip) -> Answer | str:
+        """What is heard in a clip, or why nothing is."""
+        try:
+            if clip.events is None or self.rules is None:
+                return Answer(self.ensemble.probabilities(clip), None)
+            heard = self.ensemble.hear(clip)
+        except (AudioError, NonFiniteScoresError) as error:
+            return str(error)
+        return Answer(heard.probabilities, detect(heard.scores, self.rules.rules, self.labels))
 
 
 def evaluate(
@@ -50,28 +105,35 @@ def evaluate(
     data: str,
     progress: Progress = iter,
     processes: Processes = ALONE,
+    rules: NamedRules | None = None,
 ) -> Report:
     """Compare what models hear in the clips of a manifest with its labels.
 
     Args:
         ensemble: one model or several, and how often each hears a clip.
-        manifest: the clips; its classes may stand in another order than those of the models.
+        manifest: the clips; its classes may stand in another order than those of the models. Events are
+            compared where clips have strong labels, and only those of its classes.
         data: what the clips are, in words, for the report.
         progress: follows the clips that this process hears.
         processes: share the clips; all of them get the report, which is that of one process.
+        rules: which make events of scores, in place of the model's own.
 
     Raises:
         DataError: when labels do not fit the models, before anything is heard; or when no clip can be heard.
+        ConfigError: when there are no rules for events, see `Ensemble.own_rules`.
         HtsatError: when another process has failed.
     """
-    ensemble.check_labels(manifest.labels)
+    listener = Listener.of(ensemble, manifest, rules)
     if ensemble.task == "multi_class":
         _check_one_label_each(manifest)
-    return make_report(ensemble, hear_clips(ensemble, manifest, progress, processes), data)
+    truth_of = read_truth(manifest)
+    heard = hear_clips(listener, manifest, progress, processes)
+    report = make_report(ensemble, heard, data)
+    return dataclasses.replace(report, detection=_detection(listener, heard, truth_of, report))
 
 
 def hear_clips(
-    ensemble: Ensemble, manifest: Manifest, progress: Progress = iter, processes: Processes = ALONE
+    listener: Listener, manifest: Manifest, progress: Progress = iter, processes: Processes = ALONE
 ) -> HeardClips:
     """Hear every clip as `htsat tag` would; broken ones are listed, not fatal.
 
@@ -79,27 +141,20 @@ def hear_clips(
         DataError: when not a single clip can be heard.
         HtsatError: when another process has failed.
     """
-    share = [_answer(ensemble, clip) for clip in progress(processes.share(manifest.clips))]
+    share = [listener.answer(clip) for clip in progress(processes.share(manifest.clips))]
     answers = list(zip(manifest.clips, processes.gather(share), strict=True))
     broken = tuple(BrokenClip(clip, answer) for clip, answer in answers if isinstance(answer, str))
     heard = [(clip, answer) for clip, answer in answers if not isinstance(answer, str)]
     if not heard:
         raise DataError(f"none of the {len(broken)} clips can be heard; the first: {broken[0].reason}")
-    targets = [target_of(clip.labels, ensemble.labels) for clip, _ in heard]
+    targets = [target_of(clip.labels, listener.ensemble.labels) for clip, _ in heard]
     return HeardClips(
         tuple(clip for clip, _ in heard),
-        np.stack([probabilities for _, probabilities in heard]),
+        np.stack([answer.probabilities for _, answer in heard]),
         np.stack(targets),
+        tuple(answer.detected for _, answer in heard),
         broken,
     )
-
-
-def _answer(ensemble: Ensemble, clip: Clip) -> Doubles | str:
-    """The probabilities of a clip, or why there are none."""
-    try:
-        return ensemble.probabilities(clip)
-    except (AudioError, NonFiniteScoresError) as error:
-        return str(error)
 
 
 def make_report(ensemble: Ensemble, heard: HeardClips, data: str) -> Report:
@@ -120,7 +175,36 @@ def make_report(ensemble: Ensemble, heard: HeardClips, data: str) -> Report:
         confusions=_confusions(heard, labels) if task == "multi_class" else (),
         worst_clips=_worst_clips(heard, labels, task),
         broken=heard.broken,
+        class_map=ensemble.class_map,
     )
+
+
+def _detection(
+    listener: Listener, heard: HeardClips, truth_of: Callable[[Clip], Events], report: Report
+) -> DetectionReport | None:
+    """The events in clips with strong labels, if there are any."""
+    clips = [
+        DetectedClip(name, clip, truth_of(clip), detected)
+        for name, clip, detected in zip(_names(heard.clips), heard.clips, heard.detected, strict=True)
+        if detected is not None
+    ]
+    if not clips or listener.rules is None:
+        return None
+    return DetectionReport(
+        compare_detections(clips, listener.labels, report.data, " + ".join(report.models)),
+        listener.rules,
+        listener.ensemble.labels,
+        len(heard.clips) - len(clips),
+        worst_clips(clips, listener.labels),
+    )
+
+
+def _names(clips: Iterable[Clip]) -> Iterator[str]:
+    """Clips as their fingerprints call them; those of the same name are numbered from the second on."""
+    seen: Counter[str] = Counter()
+    for name in map(_fingerprint_line, clips):
+        seen[name] += 1
+        yield name if seen[name] == 1 else f"{name}\t#{seen[name]}"
 
 
 def clip_list_sha256(clips: Iterable[Clip]) -> str:

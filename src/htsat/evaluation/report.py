@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from htsat.data.dataset import BrokenClip
 from htsat.data.manifest import Clip
+from htsat.evaluation.detection import DetectionReport, detection_document
 from htsat.files import atomic_path
 from htsat.metrics.summary import Interval, Summary
 from htsat.scores import Tag, Task
@@ -61,6 +62,8 @@ class Report:
     - `n_clips`: clips that could be heard and on which everything is counted; the others are `broken`.
     - `n_passes`: test-time passes of every model.
     - `confusions`: the most frequent first; empty for multi-label models.
+    - `detection`: events against strong labels, None if no clip has any.
+    - `class_map`: what put the models' classes together, in words.
     """
 
     models: tuple[str, ...]
@@ -76,6 +79,8 @@ class Report:
     confusions: tuple[Confusion, ...]
     worst_clips: tuple[WorstClip, ...]
     broken: tuple[BrokenClip, ...]
+    detection: DetectionReport | None = None
+    class_map: str | None = None
 
     @property
     def title(self) -> str:
@@ -107,10 +112,12 @@ def to_json(report: Report) -> str:
         "n_classes": len(report.per_class),
         "n_classes_without_positives": report.n_classes_without_positives,
         "tta": report.n_passes,
+        "class_map": report.class_map,
         **_figures(report.summary),
         "interval_95": _figures(report.interval_95),
         "bootstrap": report.bootstrap._asdict(),
         "per_class": {entry.label: _class_fields(entry) for entry in report.per_class},
+        **({} if report.detection is None else detection_document(report.detection)),
         "confusions": [confusion._asdict() for confusion in report.confusions],
         "worst_clips": [_worst_fields(worst) for worst in report.worst_clips],
         "failed": [_place(broken.clip) | {"reason": broken.reason} for broken in report.broken],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from htsat.formats import audacity, csv, dcase, jsonl, raven, table
+from htsat.formats import audacity, csv, dcase, jsonl, raven, table, textgrid, webvtt
 from htsat.formats.recording import DetectedRecording, Format, TaggedRecording
 
 __all__ = ["EVENT_FORMATS", "TAG_FORMATS", "DetectedRecording", "Format", "TaggedRecording"]
@@ -20,4 +20,6 @@ EVENT_FORMATS: dict[str, Format[DetectedRecording]] = {
     "audacity": audacity.EVENTS,
     "raven": raven.EVENTS,
     "tsv": dcase.EVENTS,
+    "textgrid": textgrid.EVENTS,
+    "webvtt": webvtt.EVENTS,
 }

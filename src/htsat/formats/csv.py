@@ -7,6 +7,8 @@ import io
 from collections.abc import Iterable
 from pathlib import Path
 
+from htsat.formats.event_columns import events_by_file, find_columns, header_of, read_rows
+from htsat.formats.label_text import label_text
 from htsat.formats.recording import (
     DetectedRecording,
     Format,
@@ -55,14 +57,17 @@ def read_tags(path: Path) -> dict[str, list[Tag]]:
 
 
 def read_events(path: Path) -> dict[str, list[SoundEvent]]:
-    """The events of each file that has any, as `EVENTS` writes them."""
-    events: dict[str, list[SoundEvent]] = {}
-    with reading(path, "a CSV of sound events"):
-        for row in _read(path):
-            times_s = float(row["onset"]), float(row["offset"])
-            event = SoundEvent(row["label"], *times_s, float(row["probability"]))
-            events.setdefault(row["file"], []).append(event)
-    return events
+    """The events of each file that the table names, with tabs and semicolons for commas too.
+
+    `EVENTS` writes such tables, others have the usual names for the same columns. Where no column tells the
+    file, all events are about `THIS_RECORDING`. Probabilities that are not told are 1.
+
+    Raises:
+        DataError: naming file and line.
+    """
+    text = label_text(path)
+    columns = find_columns(path, header_of(text))
+    return events_by_file(read_rows(path, text), columns)
 
 
 def _read(path: Path) -> list[dict[str, str]]:

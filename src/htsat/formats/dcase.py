@@ -1,15 +1,25 @@
-"""The tab-separated event lists of the DCASE challenges: `filename onset offset event_label`.
+"""The tab-separated lists of the DCASE challenges: of events and of how long recordings are.
 
-File names are without folders, as in the label files of the challenges; there is no place for probabilities.
+Events: `filename onset offset event_label`; durations: `filename duration`; in seconds, more columns may
+stand beside. File names are without folders, as in the label files of the challenges; there is no place for
+probabilities.
 """
 
 from __future__ import annotations
 
 import csv
+import io
+from collections.abc import Iterator
 from pathlib import Path, PurePath
+from typing import NamedTuple
 
-from htsat.formats.recording import DetectedRecording, Format, one_line, reading, time_text
+from htsat.errors import DataError, did_you_mean
+from htsat.formats.label_text import checked_event, label_text, place, seconds
+from htsat.formats.recording import DetectedRecording, Format, one_line, time_text
 from htsat.scores import SoundEvent
+
+_EVENT_COLUMNS = ("filename", "onset", "offset", "event_label")
+_DURATION_COLUMNS = ("filename", "duration")
 
 
 def _describe_events(recording: DetectedRecording) -> str:
@@ -20,15 +30,76 @@ def _describe_events(recording: DetectedRecording) -> str:
     )
 
 
-EVENTS = Format(".tsv", "filename\tonset\toffset\tevent_label\n", _describe_events)
+EVENTS = Format(".tsv", "\t".join(_EVENT_COLUMNS) + "\n", _describe_events)
 
 
 def read_events(path: Path) -> dict[str, list[SoundEvent]]:
-    """The events of each file, as events that are certain; a file without events has an empty list."""
+    """The events of each file, as events that are certain; a file without events has an empty list.
+
+    Raises:
+        DataError: naming file and line.
+    """
     events: dict[str, list[SoundEvent]] = {}
-    with reading(path, "a DCASE event list"), path.open(newline="", encoding="utf-8") as file:
-        for row in csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE):
-            heard = events.setdefault(row["filename"], [])
-            if row["event_label"]:
-                heard.append(SoundEvent(row["event_label"], float(row["onset"]), float(row["offset"]), 1.0))
+    for row in _rows(path, "a DCASE event list", _EVENT_COLUMNS):
+        name, onset, offset, label = row.fields
+        heard = events.setdefault(name, [])
+        if onset or offset or label:
+            onset_s, offset_s = (seconds(text or "nan", row.where) for text in (onset, offset))
+            heard.append(checked_event(label, onset_s, offset_s, row.where))
     return events
+
+
+def read_durations(path: Path) -> dict[str, float]:
+    """How many seconds each file lasts.
+
+    Raises:
+        DataError: naming file and line; also when a file is listed with two durations, or none is listed.
+    """
+    durations_s: dict[str, float] = {}
+    for row in _rows(path, "a list of durations", _DURATION_COLUMNS):
+        name, text = row.fields
+        duration_s = _duration(text, row.where)
+        listed_s = durations_s.setdefault(name, duration_s)
+        if listed_s != duration_s:
+            raise DataError(f"{row.where}: {name} lasts {duration_s:g} s here and {listed_s:g} s above")
+    if not durations_s:
+        raise DataError(f"{path}: lists no recordings")
+    return durations_s
+
+
+class _Row(NamedTuple):
+    """What stands in the columns that were asked for, and where messages say that it stands."""
+
+    fields: tuple[str, ...]
+    where: str
+
+
+def _rows(path: Path, kind: str, columns: tuple[str, ...]) -> Iterator[_Row]:
+    reader = csv.reader(io.StringIO(label_text(path)), delimiter="\t", quoting=csv.QUOTE_NONE)
+    places = _places(path, kind, next(reader, []), columns)
+    for cells in reader:
+        where = place(path, reader.line_num)
+        fields = tuple(cells[index].strip() if index < len(cells) else "" for index in places)
+        if any(fields) and not fields[0]:
+            raise DataError(f"{where}: the filename is missing")
+        if any(fields):
+            yield _Row(fields, where)
+
+
+def _places(path: Path, kind: str, found: list[str], columns: tuple[str, ...]) -> list[int]:
+    """Where the columns stand in a row."""
+    for name in columns:
+        if name not in found:
+            names = f"{', '.join(found) or 'none'}{did_you_mean(name, found)}"
+            raise DataError(f"{path}: is not {kind}: no column {name!r}, found {names}")
+    return [found.index(name) for name in columns]
+
+
+def _duration(text: str, where: str) -> float:
+    try:
+        duration_s = float(text)
+    except ValueError:
+        raise DataError(f"{where}: expected a duration in seconds, got {text!r}") from None
+    if not 0 < duration_s < float("inf"):
+        raise DataError(f"{where}: expected a duration above 0 s, got {duration_s:g}")
+    return duration_s

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from htsat.errors import DataError
+from htsat.formats.label_text import checked_event, label_text, place
 from htsat.formats.recording import DetectedRecording, Format, TaggedRecording, reading
 from htsat.scores import SoundEvent, Tag
 
@@ -54,17 +56,39 @@ def read_tags(path: Path) -> list[TaggedRecording]:
         ]
 
 
+def is_jsonl(text: str) -> bool:
+    """Whether a text begins with an object that has events."""
+    try:
+        document = json.loads(text.lstrip("\n").partition("\n")[0])
+    except ValueError:
+        return False
+    return isinstance(document, dict) and "events" in document
+
+
 def read_events(path: Path) -> list[DetectedRecording]:
-    """All recordings, as `EVENTS` writes them."""
-    with reading(path, "JSON Lines of sound events"):
-        return [
-            DetectedRecording(line["file"], line["duration"], [_event(event) for event in line["events"]])
-            for line in _read(path)
-        ]
+    """All recordings, as `EVENTS` writes them.
+
+    Raises:
+        DataError: naming file and line.
+    """
+    lines = enumerate(label_text(path).split("\n"), start=1)
+    return [_detected(line, place(path, number)) for number, line in lines if line.strip()]
 
 
-def _event(document: Mapping[str, Any]) -> SoundEvent:
-    return SoundEvent(document["label"], document["onset"], document["offset"], document["probability"])
+def _detected(line: str, where: str) -> DetectedRecording:
+    try:
+        document = json.loads(line)
+        events = [_event(event, where) for event in document["events"]]
+        return DetectedRecording(str(document["file"]), float(document["duration"]), events)
+    except KeyError as error:
+        raise DataError(f"{where}: is not JSON Lines of sound events: no field {error}") from None
+    except (ValueError, TypeError) as error:
+        raise DataError(f"{where}: is not JSON Lines of sound events: {error}") from None
+
+
+def _event(document: Mapping[str, Any], where: str) -> SoundEvent:
+    times_s = float(document["onset"]), float(document["offset"])
+    return checked_event(str(document["label"]), *times_s, where, float(document["probability"]))
 
 
 def _read(path: Path) -> list[dict[str, Any]]:

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Mapping
+from collections.abc import Sequence
 from pathlib import Path
 
-from htsat.formats.recording import DetectedRecording, Format, one_line, probability_text, reading, time_text
+from htsat.errors import DataError
+from htsat.formats.event_columns import Columns, Row, events_by_file, find_columns, header_of, read_rows
+from htsat.formats.label_text import label_text, seconds
+from htsat.formats.recording import DetectedRecording, Format, one_line, probability_text, time_text
 from htsat.scores import SoundEvent
 
+_SELECTION = "Selection"
+_BEGIN, _END, _FILE_OFFSET = "Begin Time (s)", "End Time (s)", "File Offset (s)"
 _COLUMNS = (
-    "Selection",
+    _SELECTION,
     "View",
     "Channel",
-    "Begin Time (s)",
-    "End Time (s)",
+    _BEGIN,
+    _END,
     "Low Freq (Hz)",
     "High Freq (Hz)",
     "Annotation",
@@ -45,12 +49,47 @@ def _describe_events(recording: DetectedRecording) -> str:
 EVENTS = Format(".selections.txt", "\t".join(_COLUMNS) + "\n", _describe_events, one_recording=True)
 
 
-def read_events(path: Path) -> list[SoundEvent]:
-    """The selections of a table that has an `Annotation` and a `Score` column."""
-    with reading(path, "a Raven selection table"), path.open(newline="", encoding="utf-8") as file:
-        return [_event(row) for row in csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE)]
+def is_raven(names: Sequence[str]) -> bool:
+    """Whether these are columns of a selection table."""
+    return _BEGIN in names and _END in names
 
 
-def _event(row: Mapping[str, str]) -> SoundEvent:
-    times_s = float(row["Begin Time (s)"]), float(row["End Time (s)"])
-    return SoundEvent(row["Annotation"], *times_s, float(row["Score"]))
+def read_events(path: Path) -> dict[str, list[SoundEvent]]:
+    """The selections of each file that the table names, or of `THIS_RECORDING` where it names none.
+
+    A selection has a row for each view, which counts once. In tables about several files the time within the
+    file is `File Offset (s)`: `Begin Time (s)` counts through all of them.
+
+    Raises:
+        DataError: naming file and line.
+    """
+    text = label_text(path)
+    columns = find_columns(path, header_of(text))
+    rows = [_within_file(row) for row in _without_views(list(read_rows(path, text)), columns)]
+    n_files = len({row.cells[columns.file] for row in rows}) if columns.file else 1
+    if n_files > 1 and _FILE_OFFSET not in rows[0].cells:
+        raise DataError(f"{path}: selections of several files need a column {_FILE_OFFSET!r}")
+    return events_by_file(rows, columns)
+
+
+def _without_views(rows: list[Row], columns: Columns) -> list[Row]:
+    """One row of each selection: what is measured may differ between its views."""
+    if not rows or _SELECTION not in rows[0].cells:
+        return rows
+    said_by = [_SELECTION, columns.onset, columns.offset, *columns.labels, *filter(None, [columns.file])]
+    selections: dict[tuple[str, ...], Row] = {}
+    for row in rows:
+        selections.setdefault(tuple(row.cells[name] for name in said_by), row)
+    return list(selections.values())
+
+
+def _within_file(row: Row) -> Row:
+    """Times from the start of the file that the selection begins in."""
+    offset = row.cells.get(_FILE_OFFSET, "").strip()
+    if not offset:
+        return row
+    onset_s, begin_s, end_s = (
+        seconds(text, row.where) for text in (offset, row.cells[_BEGIN], row.cells[_END])
+    )
+    times = {_BEGIN: str(onset_s), _END: str(onset_s + end_s - begin_s)}
+    return row._replace(cells=row.cells | times)

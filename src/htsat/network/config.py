@@ -56,6 +56,9 @@ class ModelConfig:
     """Stochastic depth of the last block; it grows linearly from 0 at the first one."""
     head: HeadName = "token_semantic"
     """`token_semantic` is the paper's HC, `linear` its ablation H, `none` an encoder."""
+    fine_width: int = 0
+    """Channels of the fine head, whose frames are as short as a patch (40 ms in place of 0.32 s): it looks at
+    all stages, beside `head`, which keeps tagging. 0 is none, as in the paper."""
 
     def __post_init__(self) -> None:
         self._check_kinds()
@@ -76,6 +79,11 @@ class ModelConfig:
         _require(self.n_classes >= 0, "n_classes", f"must not be negative, got {self.n_classes}")
         is_encoder = self.head == "none"
         _require((self.n_classes == 0) == is_encoder, "n_classes", "must be 0 for head 'none' only")
+        width = self.fine_width
+        _require(
+            type(width) is int and width >= 0, "fine_width", f"must be a whole number from 0, got {width!r}"
+        )
+        _require(not (width and is_encoder), "fine_width", "needs classes: head 'none' has none")
         _require(0 <= self.drop_path < 1, "drop_path", f"must lie in [0, 1), got {self.drop_path}")
 
     def _check_sound(self) -> None:
@@ -135,7 +143,13 @@ class ModelConfig:
 
     @property
     def n_frames(self) -> int:
-        """Output frames T of a clip."""
+        """Output frames T of a clip: of its frame logits."""
+        n_patches = self.n_folds * self.fold_frames // self.patch
+        return n_patches if self.fine_width else n_patches // self.coarsening
+
+    @property
+    def n_coarse_frames(self) -> int:
+        """Frames T' of the last stage, of a clip's tagging logits and embeddings."""
         return self.n_folds * self.fold_frames // (self.patch * self.coarsening)
 
     @property

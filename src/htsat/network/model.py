@@ -3,7 +3,8 @@
 One straight path: waveform of exactly one clip in, logits out. What to do with other lengths, which loss to
 train with and where probabilities are wanted is decided elsewhere.
 
-B batch, L samples, M mel frames, F mel bins, T output frames, K classes, D embedding, H, W token grid.
+B batch, L samples, M mel frames, F mel bins, T output frames (T' those of the last stage), K classes,
+D embedding, H, W token grid.
 """
 
 from __future__ import annotations
@@ -16,24 +17,30 @@ from torch import Tensor, nn
 from htsat.network.config import ModelConfig
 from htsat.network.folding import fold, stretch_matrix, unfold
 from htsat.network.frontend import LogMel, mel_filterbank
-from htsat.network.heads import LinearHead, NoHead, TokenSemanticHead
+from htsat.network.heads import FineHead, LinearHead, MapSize, NoHead, TokenSemanticHead
 from htsat.network.swin import PatchEmbedding, Stage, SwinBlock
 
 
 class HTSATOutput(NamedTuple):
-    """Shape: `frame_logits` `(B, T, K)`, `embedding` `(B, D)`, `frame_embedding` `(B, T, D)`.
+    """What a network says about clips.
 
-    The embedding is the mean of the frame embeddings over time, and those are means over frequency.
+    The tagging logits are those of the paper's head. They are the frame logits too, unless the network has a
+    fine head: then the frame logits are its own, and T is larger than T'. The embedding is the mean of the
+    frame embeddings over time, and those are means over frequency.
+
+    Shape: `frame_logits` `(B, T, K)`, `tagging_logits` `(B, T', K)`, `embedding` `(B, D)`, `frame_embedding`
+    `(B, T', D)`.
     """
 
     frame_logits: Tensor
+    tagging_logits: Tensor
     embedding: Tensor
     frame_embedding: Tensor
 
     @property
     def clip_logits(self) -> Tensor:
-        """Mean of the frame logits over time, `(B, K)` (paper, section 3.2)."""
-        return self.frame_logits.mean(dim=1)
+        """Mean of the tagging logits over time, `(B, K)` (paper, section 3.2)."""
+        return self.tagging_logits.mean(dim=1)
 
 
 class HTSAT(nn.Module):
@@ -57,6 +64,7 @@ class HTSAT(nn.Module):
         self.stages = nn.ModuleList(_stages(config))
         self.norm = nn.LayerNorm(config.embedding_dim)
         self.head = _head(config)
+        self.fine_head = _fine_head(config)
         self.apply(_initialise)
         self._set_drop_path(config.drop_path)
 
@@ -77,11 +85,15 @@ class HTSAT(nn.Module):
         if augment is not None:
             log_mel = augment(log_mel)
         tokens = self.patch_embedding(fold(self.stretch @ log_mel, self.config.n_folds))  # (B, H, W, C)
+        maps = []
         for stage in self.stages:
-            tokens = stage(tokens)
-        features = unfold(self.norm(tokens), self.config.n_folds)  # (B, D, f, T)
-        frame_embedding = features.mean(dim=2).transpose(1, 2)  # (B, T, D)
-        return HTSATOutput(self.head(features), frame_embedding.mean(dim=1), frame_embedding)
+            map_tokens, tokens = stage(tokens)
+            maps.append(map_tokens)
+        features = unfold(self.norm(tokens), self.config.n_folds)  # (B, D, f, T')
+        frame_embedding = features.mean(dim=2).transpose(1, 2)  # (B, T', D)
+        tagging_logits = self.head(features)
+        frame_logits = tagging_logits if self.fine_head is None else self.fine_head(maps)
+        return HTSATOutput(frame_logits, tagging_logits, frame_embedding.mean(dim=1), frame_embedding)
 
     def _set_drop_path(self, last: float) -> None:
         blocks = [module for module in self.modules() if isinstance(module, SwinBlock)]
@@ -115,6 +127,16 @@ def _head(config: ModelConfig) -> nn.Module:
             return LinearHead(config.embedding_dim, config.n_classes)
         case "none":
             return NoHead()
+
+
+def _fine_head(config: ModelConfig) -> FineHead | None:
+    if not config.fine_width:
+        return None
+    sizes = [
+        MapSize(config.dim << stage, config.n_mels // (config.patch << stage))
+        for stage in range(len(config.depths))
+    ]
+    return FineHead(sizes, config.n_folds, config.fine_width, config.n_classes)
 
 
 def _initialise(module: nn.Module) -> None:

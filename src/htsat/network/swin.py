@@ -9,6 +9,8 @@ B batch, H, W token grid, C channels, N tokens of a window, A heads.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -181,10 +183,20 @@ class PatchMerging(nn.Module):
         return merged
 
 
+class StageOutput(NamedTuple):
+    """Shape: `tokens` `(B, H, W, C)` as the blocks leave them, `merged` `(B, H/2, W/2, 2C)`.
+
+    Where a stage does not merge, both are the same.
+    """
+
+    tokens: Tensor
+    merged: Tensor
+
+
 class Stage(nn.Module):
     """Blocks at one resolution, every second one shifted, then merging to the next resolution.
 
-    Shape: `(B, H, W, C)` -> `(B, H/2, W/2, 2C)`, or the same where `merge` is false.
+    Shape: `(B, H, W, C)` -> `StageOutput`.
     """
 
     def __init__(
@@ -198,8 +210,8 @@ class Stage(nn.Module):
         )
         self.merge = PatchMerging(channels) if merge else None
 
-    def forward(self, tokens: Tensor) -> Tensor:
+    def forward(self, tokens: Tensor) -> StageOutput:
         """Run the blocks, then merge."""
         for block in self.blocks:
             tokens = block(tokens)
-        return tokens if self.merge is None else self.merge(tokens)
+        return StageOutput(tokens, tokens if self.merge is None else self.merge(tokens))

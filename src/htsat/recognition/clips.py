@@ -10,7 +10,7 @@ Axes: B clips, L samples of a clip, T frames of a clip, C channels.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple, get_args
 
 import numpy as np
@@ -35,6 +35,8 @@ class TooShortError(AudioError):
 class ClipPlan:
     """How recordings are cut: clips of `n_frames` frames, one every `hop_frames` frames.
 
+    The frames are the coarse ones of a model; `in_frames` gives the same plan in shorter ones.
+
     Raises:
         ConfigError: when a number is out of range, or a clip is not a whole number of frames.
     """
@@ -56,11 +58,18 @@ class ClipPlan:
 
     @classmethod
     def for_model(cls, model: ModelDescription, overlap: float = 0.5, short: Short = "repeat") -> ClipPlan:
-        """The plan for a model; neighbouring clips share the fraction `overlap`, rounded to whole frames."""
+        """The plan for a model; neighbouring clips share the fraction `overlap`, rounded to coarse frames."""
         if not 0 <= overlap < 1:
             raise ConfigError(f"overlap must be at least 0 and less than 1, got {overlap}")
-        hop_frames = max(1, round(model.n_frames * (1 - overlap)))
-        return cls(model.sample_rate, model.clip_samples, model.n_frames, hop_frames, short)
+        hop_frames = max(1, round(model.n_coarse_frames * (1 - overlap)))
+        return cls(model.sample_rate, model.clip_samples, model.n_coarse_frames, hop_frames, short)
+
+    def in_frames(self, n_frames: int) -> ClipPlan:
+        """The same cuts for a clip of so many frames, a multiple of those of this plan."""
+        ratio, rest = divmod(n_frames, self.n_frames)
+        if rest:
+            raise ConfigError(f"a clip of {self.n_frames} frames cannot be divided into {n_frames}")
+        return replace(self, n_frames=n_frames, hop_frames=ratio * self.hop_frames)
 
     @property
     def frame_samples(self) -> int:
@@ -78,13 +87,13 @@ class ClipPlan:
 
 
 class Clip(NamedTuple):
-    """One clip for the network and its place in the recording.
+    """One clip for the network; `start` is its place in the recording, in samples.
 
     `samples` is `(L,)`. Only its first `n_samples` are the recording; repetition or zeros follow.
     """
 
     samples: FloatArray
-    first_frame: int
+    start: int
     n_samples: int
 
 
@@ -102,18 +111,17 @@ def cut(blocks: Iterable[FloatArray], plan: ClipPlan) -> Iterator[Clip]:
     """
     portions = _portions(blocks, plan.clip_samples, plan.hop_samples)
     samples = next(portions, np.empty(0, np.float32))
-    first_frame = 0
+    start = 0
     if len(samples) < plan.clip_samples:
         yield _short_clip(samples, plan)
         return
-    yield Clip(samples, first_frame, len(samples))
+    yield Clip(samples, start, len(samples))
     for portion in portions:
-        new_frames = plan.frames_covering(len(portion))
-        n_zeros = new_frames * plan.frame_samples - len(portion)
-        kept = samples[new_frames * plan.frame_samples :]
-        samples = np.concatenate([kept, portion, np.zeros(n_zeros, np.float32)])
-        first_frame += new_frames
-        yield Clip(samples, first_frame, len(samples) - n_zeros)
+        n_new = plan.frames_covering(len(portion)) * plan.frame_samples
+        n_zeros = n_new - len(portion)
+        samples = np.concatenate([samples[n_new:], portion, np.zeros(n_zeros, np.float32)])
+        start += n_new
+        yield Clip(samples, start, len(samples) - n_zeros)
 
 
 def _portions(blocks: Iterable[FloatArray], first_samples: int, later_samples: int) -> Iterator[FloatArray]:
@@ -196,14 +204,18 @@ class Stitcher:
 
     def add(self, clips: Sequence[Clip], values: FloatArray) -> Stitched:
         """Take the values `(B, T, C)` of the next clips; return the frames that are finished."""
-        self._extend_to(clips[-1].first_frame + self._plan.n_frames)
+        last_frame = self._first_frame_of(clips[-1])
+        self._extend_to(last_frame + self._plan.n_frames)
         for clip, frames in zip(clips, values, strict=True):
             self._accumulate(clip, frames)
-        return self._hand_out(clips[-1].first_frame)
+        return self._hand_out(last_frame)
 
     def finish(self) -> Stitched:
         """The remaining frames; the last one ends where the recording ends."""
         return self._hand_out(self._plan.frames_covering(self._n_samples))
+
+    def _first_frame_of(self, clip: Clip) -> int:
+        return clip.start // self._plan.frame_samples
 
     def _extend_to(self, stop_frame: int) -> None:
         n_new = stop_frame - self._first_frame - len(self._weights)
@@ -214,17 +226,17 @@ class Stitcher:
 
     def _accumulate(self, clip: Clip, values: FloatArray) -> None:
         frames = self._frames_of(clip, values)
-        start = clip.first_frame - self._first_frame
+        start = self._first_frame_of(clip) - self._first_frame
         place = slice(start, start + len(frames))
         fade = self._fade[: len(frames)]
         self._sums[place] += fade[:, None] * frames
         self._weights[place] += fade
         self._clip_values[place] = np.maximum(self._clip_values[place], values.mean(axis=0, dtype=np.float64))
-        self._n_samples = clip.first_frame * self._plan.frame_samples + clip.n_samples
+        self._n_samples = clip.start + clip.n_samples
 
     def _frames_of(self, clip: Clip, values: FloatArray) -> NDArray[np.floating]:
         """Values on the grid of the recording: those of the network, unless the clip is a repetition."""
-        is_short = clip.first_frame == 0 and clip.n_samples < self._plan.clip_samples
+        is_short = clip.start == 0 and clip.n_samples < self._plan.clip_samples
         if is_short and self._plan.short == "repeat":
             return fold_back(clip.n_samples, self._plan) @ values
         return values

@@ -32,20 +32,20 @@ def crop_logits(engine: Engine, waveforms: FloatArray, sample_rate: int) -> Floa
     plan = ClipPlan.for_model(model)
     cut_up = [list(cut(array_blocks(row, sample_rate, model.sample_rate), plan)) for row in waveforms]
     samples = np.stack([clip.samples for clips in cut_up for clip in clips])
-    frame_logits = engine.frame_scores(samples).frame_logits
-    parts = zip(cut_up, _portions(frame_logits, cut_up), strict=True)
+    logits = engine.frame_scores(samples).tagging_logits
+    parts = zip(cut_up, _portions(logits, cut_up), strict=True)
     return np.stack([_mean_over_time(clips, values, plan) for clips, values in parts])
 
 
-def _portions(frame_logits: FloatArray, cut_up: Sequence[Sequence[Clip]]) -> Iterator[FloatArray]:
+def _portions(logits: FloatArray, cut_up: Sequence[Sequence[Clip]]) -> Iterator[FloatArray]:
     """What belongs to the clips of each waveform."""
     ends = np.cumsum([len(clips) for clips in cut_up])
-    yield from np.split(frame_logits, ends[:-1])
+    yield from np.split(logits, ends[:-1])
 
 
-def _mean_over_time(clips: Sequence[Clip], frame_logits: FloatArray, plan: ClipPlan) -> FloatArray:
-    stitcher = Stitcher(plan, frame_logits.shape[-1])
-    parts = [stitcher.add(clips, frame_logits), stitcher.finish()]
+def _mean_over_time(clips: Sequence[Clip], logits: FloatArray, plan: ClipPlan) -> FloatArray:
+    stitcher = Stitcher(plan, logits.shape[-1])
+    parts = [stitcher.add(clips, logits), stitcher.finish()]
     total = sum(part.grid.durations_s @ part.values for part in parts)
     mean: FloatArray = (total / parts[-1].grid.boundaries_s[-1]).astype(np.float32)
     return mean

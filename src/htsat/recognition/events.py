@@ -1,80 +1,17 @@
 """From scores on a time grid to sound events: which class sounds from when to when.
 
-The order of the steps: threshold, median filter, clip-level gate, runs of active frames, merging over
-gaps, minimum duration. With only thresholds and runs this is how the paper localises (table 3;
-official behaviour 12). The probability of an event is that of its loudest active frame, unfiltered.
-
-Axes: n frames, K classes.
+Events are runs of active frames, or boxes where the rules have any. Rules and scores are those of
+`htsat.rules` and `htsat.scores`.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Any, NamedTuple
-
-import numpy as np
-from numpy.typing import NDArray
-
 from htsat.errors import ConfigError
 from htsat.labels import LabelSet
-from htsat.scores import FrameScores, SoundEvent, probabilities
-
-BoolArray = NDArray[np.bool_]
-_Array = NDArray[Any]
-
-_SLACK_S = 1e-6
-"""Two times that differ by less than this, by rounding, are equal."""
-
-
-@dataclass(frozen=True)
-class EventRules:
-    """When a class counts as sounding; the times are in seconds, and 0 switches a rule off.
-
-    - `thresholds`: one probability per class; a frame is active when its probability is strictly
-      greater (official behaviour 12).
-    - `median_filter_s`: length of a median filter on the probabilities along time, rounded to the
-      nearest odd number of frames. At the ends of a recording the filter takes the frames there are
-      (of an even number, the lower median).
-    - `clip_threshold`: a class is active only in frames where the probability of the clip around them
-      reaches this.
-    - `max_gap_s`: events of a class that are not farther apart than this become one.
-    - `min_duration_s`: events that are then shorter than this are dropped.
-
-    Raises:
-        ConfigError: naming the field that is out of range.
-    """
-
-    thresholds: tuple[float, ...]
-    median_filter_s: float = 0.0
-    min_duration_s: float = 0.0
-    max_gap_s: float = 0.0
-    clip_threshold: float = 0.0
-
-    def __post_init__(self) -> None:
-        for threshold in self.thresholds:
-            _require_probability("thresholds", threshold)
-        _require_probability("clip_threshold", self.clip_threshold)
-        for name in ("median_filter_s", "min_duration_s", "max_gap_s"):
-            value = getattr(self, name)
-            if not 0 <= value < math.inf:
-                raise ConfigError(f"{name} must be a number of seconds, at least 0, got {value}")
-
-    def median_filter_frames(self, frame_s: float) -> int:
-        """Length of the median filter: the odd number of frames nearest to `median_filter_s`."""
-        return 2 * math.floor(self.median_filter_s / frame_s / 2) + 1
-
-
-def _require_probability(name: str, value: float) -> None:
-    if not 0 <= value <= 1:
-        raise ConfigError(f"{name} must be between 0 and 1, got {value}")
-
-
-USUAL_RULES = EventRules(thresholds=(), max_gap_s=0.35, clip_threshold=0.1)
-"""What listening applies unless told otherwise, with the thresholds of the model: a single frame of 0.3125 s
-does not interrupt an event, and a class of which the clip around shows nothing is not believed. The paper
-applies neither (official behaviour 12)."""
+from htsat.recognition.boxes import BoxFinder, confident
+from htsat.recognition.runs import SLACK_S, RunFinder
+from htsat.rules import BoxRules, EventRules
+from htsat.scores import FrameScores, SoundEvent, in_order
 
 
 def find_events(scores: FrameScores, rules: EventRules) -> list[SoundEvent]:
@@ -83,158 +20,54 @@ def find_events(scores: FrameScores, rules: EventRules) -> list[SoundEvent]:
     return in_order([*finder.push(scores), *finder.finish()], scores.labels)
 
 
-def in_order(events: Iterable[SoundEvent], labels: LabelSet) -> list[SoundEvent]:
-    """Events by onset; those that begin together in the order of their labels."""
-    return sorted(events, key=lambda event: (event.onset_s, labels.index(event.label)))
-
-
-class _Frames(NamedTuple):
-    """Consecutive frames: three `(n, K)` arrays and the times `(n,)` where the frames begin and end."""
-
-    probabilities: _Array
-    above: _Array
-    permitted: _Array
-    onsets_s: _Array
-    offsets_s: _Array
-
-    def part(self, start: int, stop: int | None = None) -> _Frames:
-        return _Frames(*(array[start:stop] for array in self))
-
-    def followed_by(self, later: _Frames) -> _Frames:
-        return _Frames(*(np.concatenate(pair) for pair in zip(self, later, strict=True)))
-
-
-class _Spans(NamedTuple):
-    """Stretches of time in which a class sounds: columns of equal length, one row per stretch."""
-
-    classes: _Array
-    onsets_s: _Array
-    offsets_s: _Array
-    probabilities: _Array
-
-    def where(self, choice: _Array) -> _Spans:
-        return _Spans(*(column[choice] for column in self))
-
-    def and_also(self, others: _Spans) -> _Spans:
-        return _Spans(*(np.concatenate(pair) for pair in zip(self, others, strict=True)))
-
-
 class EventFinder:
     """Finds the events of one recording in scores that arrive block by block.
 
-    How the frames are cut into blocks does not change the events. What is kept between blocks does not
-    grow: the frames that the median filter still needs, and at most one unfinished event per class.
+    How the frames are cut into blocks does not change the events, and what is kept between blocks does not
+    grow.
 
     Raises:
         ConfigError: when the rules do not have one threshold per label.
     """
 
     def __init__(self, labels: LabelSet, rules: EventRules, frame_s: float) -> None:
-        if len(rules.thresholds) != len(labels):
+        if rules.n_classes != len(labels):
             raise ConfigError(
-                f"thresholds must have one value per class ({len(labels)}), got {len(rules.thresholds)}"
+                f"thresholds must have one value per class ({len(labels)}), got {rules.n_classes}"
             )
-        self._labels = labels
-        self._rules = rules
-        self._thresholds = np.array(rules.thresholds, np.float32)
-        self._reach = rules.median_filter_frames(frame_s) // 2
-        self._frames = _no_frames(len(labels))
-        self._n_decided = 0
-        self._unfinished = _no_spans()
+        self._finder: RunFinder | _SureBoxFinder
+        if rules.boxes is None:
+            self._finder = RunFinder(labels, rules, frame_s)
+        else:
+            self._finder = _SureBoxFinder(labels, rules, rules.boxes, frame_s)
 
     def push(self, scores: FrameScores) -> list[SoundEvent]:
         """Take the next frames; return the events that nothing later can change."""
-        self._frames = self._frames.followed_by(self._evidence(scores))
-        self._decide(max(len(self._frames.onsets_s) - self._reach, self._n_decided))
-        settled_s = np.append(self._frames.onsets_s, scores.grid.boundaries_s[-1])[self._n_decided]
-        return self._release(settled_s - self._unfinished.offsets_s > self._rules.max_gap_s + _SLACK_S)
+        return self._finder.push(scores)
 
     def finish(self) -> list[SoundEvent]:
         """The recording has ended: return the remaining events."""
-        self._decide(len(self._frames.onsets_s))
-        return self._release(np.ones(len(self._unfinished.classes), bool))
-
-    def _evidence(self, scores: FrameScores) -> _Frames:
-        present = scores.probabilities
-        times_s = scores.grid.boundaries_s
-        return _Frames(
-            present, present > self._thresholds, self._permitted(scores), times_s[:-1], times_s[1:]
-        )
-
-    def _permitted(self, scores: FrameScores) -> BoolArray:
-        """Where the clip-level gate is open, `(n, K)`."""
-        if self._rules.clip_threshold == 0:
-            return np.broadcast_to(np.True_, scores.logits.shape)
-        return probabilities(scores.clip_logits, scores.task) >= np.float32(self._rules.clip_threshold)
-
-    def _decide(self, stop: int) -> None:
-        """Settle which frames before `stop` are active, and add their runs to the unfinished spans."""
-        fresh = slice(self._n_decided, stop)
-        busy = np.flatnonzero(self._frames.above.any(axis=0))
-        active = _median_active(self._frames.above[:, busy], self._reach)[fresh]
-        active &= self._frames.permitted[fresh, busy]
-        runs = _runs(active, self._frames.part(fresh.start, fresh.stop), busy)
-        self._unfinished = _merged(self._unfinished.and_also(runs), self._rules.max_gap_s)
-        self._frames = self._frames.part(max(stop - self._reach, 0))
-        self._n_decided = min(stop, self._reach)
-
-    def _release(self, finished: BoolArray) -> list[SoundEvent]:
-        spans = self._unfinished.where(finished)
-        self._unfinished = self._unfinished.where(~finished)
-        long_enough = spans.offsets_s - spans.onsets_s >= self._rules.min_duration_s - _SLACK_S
-        rows = zip(*(column.tolist() for column in spans.where(long_enough)), strict=True)
-        return [SoundEvent(self._labels[index], onset, offset, peak) for index, onset, offset, peak in rows]
+        return self._finder.finish()
 
 
-def _median_active(above: BoolArray, reach: int) -> BoolArray:
-    """Whether the median of the frames up to `reach` away is above the threshold, for `above` `(n, K)`.
+class _SureBoxFinder:
+    """Finds boxes, and leaves out those that are not sure or not long enough."""
 
-    A median is greater than a threshold exactly when more than half of its values are: counting
-    replaces sorting.
-    """
-    if reach == 0:
-        return above
-    n_frames = len(above)
-    starts = np.maximum(np.arange(n_frames) - reach, 0)
-    stops = np.minimum(np.arange(n_frames) + reach + 1, n_frames)
-    n_above = np.zeros((n_frames + 1, above.shape[1]), np.int32)
-    np.cumsum(above, axis=0, out=n_above[1:])
-    majority: BoolArray = 2 * (n_above[stops] - n_above[starts]) > (stops - starts)[:, None]
-    return majority
+    def __init__(self, labels: LabelSet, rules: EventRules, boxes: BoxRules, frame_s: float) -> None:
+        self._finder = BoxFinder(labels, boxes, frame_s)
+        self._labels = labels
+        self._thresholds = rules.thresholds
+        self._min_durations_s = rules.per_class("min_duration_s")
 
+    def push(self, scores: FrameScores) -> list[SoundEvent]:
+        return self._chosen(self._finder.push(scores))
 
-def _runs(active: BoolArray, frames: _Frames, classes: NDArray[np.intp]) -> _Spans:
-    """The unbroken runs of active frames, for `active` `(n, len(classes))`, class by class."""
-    framed = np.zeros((len(classes), len(active) + 2), bool)
-    framed[:, 1:-1] = active.T
-    rows, places = np.nonzero(framed[:, 1:] != framed[:, :-1])
-    starts, stops = places[::2], places[1::2]
-    values = frames.probabilities[:, classes].T[framed[:, 1:-1]]
-    first_values = np.cumsum(stops - starts) - (stops - starts)
-    return _Spans(
-        classes=classes[rows[::2]],
-        onsets_s=frames.onsets_s[starts],
-        offsets_s=frames.offsets_s[stops - 1],
-        probabilities=np.maximum.reduceat(values, first_values),
-    )
+    def finish(self) -> list[SoundEvent]:
+        return self._chosen(self._finder.finish())
 
+    def _chosen(self, boxes: list[SoundEvent]) -> list[SoundEvent]:
+        sure = confident(boxes, self._thresholds, self._labels)
+        return [box for box in sure if box.offset_s - box.onset_s >= self._min_s(box) - SLACK_S]
 
-def _merged(spans: _Spans, max_gap_s: float) -> _Spans:
-    """Spans of a class with no larger gap between them become one; also those that only a block cut."""
-    spans = spans.where(np.lexsort((spans.onsets_s, spans.classes)))
-    gaps_s = spans.onsets_s[1:] - spans.offsets_s[:-1]
-    is_first = np.ones(len(spans.classes), bool)
-    is_first[1:] = (np.diff(spans.classes) != 0) | (gaps_s > max_gap_s + _SLACK_S)
-    firsts = np.flatnonzero(is_first)
-    lasts = np.append(firsts, len(is_first))[1:] - 1
-    loudest = np.maximum.reduceat(spans.probabilities, firsts)
-    return _Spans(spans.classes[firsts], spans.onsets_s[firsts], spans.offsets_s[lasts], loudest)
-
-
-def _no_frames(n_classes: int) -> _Frames:
-    no_flags = np.empty((0, n_classes), bool)
-    return _Frames(np.empty((0, n_classes), np.float32), no_flags, no_flags, np.empty(0), np.empty(0))
-
-
-def _no_spans() -> _Spans:
-    return _Spans(np.empty(0, np.intp), np.empty(0), np.empty(0), np.empty(0, np.float32))
+    def _min_s(self, box: SoundEvent) -> float:
+        return float(self._min_durations_s[self._labels.index(box.label)])

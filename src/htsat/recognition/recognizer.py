@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -18,8 +18,9 @@ from htsat.audio import array_blocks, open_audio
 from htsat.engines.protocol import Engine, EngineOutput, ModelDescription
 from htsat.errors import ConfigError, HtsatError
 from htsat.recognition.clips import Clip, ClipPlan, Short, Stitched, Stitcher, TooShortError, cut
-from htsat.recognition.events import USUAL_RULES, EventFinder, EventRules, in_order
-from htsat.scores import ClipScores, FloatArray, FrameGrid, FrameScores, Seconds, SoundEvent, Tag
+from htsat.recognition.events import EventFinder
+from htsat.rules import EventRules
+from htsat.scores import ClipScores, FloatArray, FrameGrid, FrameScores, Seconds, SoundEvent, Tag, in_order
 
 
 class NonFiniteScoresError(HtsatError):
@@ -75,13 +76,13 @@ class Recognizer:
 
     @property
     def description(self) -> ModelDescription:
-        """Sizes, classes and thresholds of the model."""
+        """Sizes, classes and rules of the model."""
         return self.engine.description
 
     @property
     def default_rules(self) -> EventRules:
-        """The model's own thresholds with the usual rules."""
-        return replace(USUAL_RULES, thresholds=self.description.thresholds)
+        """The model's own rules."""
+        return self.description.rules
 
     def tag(self, source: str | Path, top: int | None = None, min_probability: float = 0.0) -> list[Tag]:
         """The classes heard in a file as a whole, from the most to the least probable.
@@ -107,6 +108,11 @@ class Recognizer:
         """The scores of every frame of a waveform at any sample rate."""
         blocks = array_blocks(waveform, sample_rate, self.description.sample_rate)
         return _joined(list(self.score_blocks(blocks)))
+
+    def frame_scores(self, source: str | Path) -> FrameScores:
+        """The scores of every frame of a file."""
+        with self._blocks_of(source) as blocks:
+            return _joined(list(self.score_blocks(blocks)))
 
     def hear(self, source: str | Path, rules: EventRules | None = None) -> Hearing:
         """Tags and events of a file in one pass, with the duration that was heard."""
@@ -150,9 +156,28 @@ class Recognizer:
         description = self.description
         if not len(description.labels):
             raise HtsatError("this model has no classes: it can only embed")
-        answers = ((clips, output.frame_logits) for clips, output in self._run(blocks))
-        for part in self._stitched(answers, len(description.labels)):
-            yield FrameScores(part.values, part.clip_values, part.grid, description.labels, description.task)
+        tagging = Stitcher(self._plan, len(description.labels))
+        frames = Stitcher(self._plan.in_frames(description.n_frames), len(description.labels))
+        for clips, output in self._run(blocks):
+            coarse = tagging.add(clips, output.tagging_logits)
+            fine = frames.add(clips, output.frame_logits)
+            if fine.grid.n_frames:
+                yield self._scores(fine, coarse)
+        yield self._scores(frames.finish(), tagging.finish())
+
+    def _scores(self, frames: Stitched, tagging: Stitched) -> FrameScores:
+        """The scores of one stretch of a recording, in the frames of `frames`."""
+        description = self.description
+        ratio = description.n_frames // description.n_coarse_frames
+        around = np.arange(frames.grid.n_frames) // ratio  # coarse frame around each frame
+        return FrameScores(
+            logits=frames.values,
+            clip_logits=tagging.clip_values[around],
+            grid=frames.grid,
+            labels=description.labels,
+            task=description.task,
+            tagging_logits=tagging.values[around],
+        )
 
     def embed_blocks(self, blocks: Iterable[FloatArray], per: Per = "clip") -> Iterator[Embeddings]:
         """Embed a stream, some clips or frames at a time; blocks and errors as for `score_blocks`."""
@@ -160,20 +185,10 @@ class Recognizer:
             for clips, output in self._run(blocks):
                 yield Embeddings(output.embedding, np.array([self._start_s(clip) for clip in clips]))
             return
-        answers = ((clips, output.frame_embedding) for clips, output in self._run(blocks))
-        for part in self._stitched(answers, self.description.embedding_dim):
-            yield Embeddings(part.values, part.grid.boundaries_s[:-1])
-
-    def _stitched(
-        self, answers: Iterable[tuple[list[Clip], FloatArray]], n_channels: int
-    ) -> Iterator[Stitched]:
-        """The frames of a recording from what the network says about its clips `(B, T, n_channels)`."""
-        stitcher = Stitcher(self._plan, n_channels)
-        for clips, values in answers:
-            finished = stitcher.add(clips, values)
-            if finished.grid.n_frames:
-                yield finished
-        yield stitcher.finish()
+        stitcher = Stitcher(self._plan, self.description.embedding_dim)
+        for clips, output in self._run(blocks):
+            yield _embeddings(stitcher.add(clips, output.frame_embedding))
+        yield _embeddings(stitcher.finish())
 
     @contextmanager
     def _blocks_of(self, source: str | Path) -> Iterator[Iterator[FloatArray]]:
@@ -197,7 +212,7 @@ class Recognizer:
             yield batch, output
 
     def _start_s(self, clip: Clip) -> float:
-        return clip.first_frame * self.description.frame_s
+        return clip.start / self.description.sample_rate
 
 
 class _RunningMean:
@@ -209,7 +224,7 @@ class _RunningMean:
         self.duration_s = 0.0
 
     def push(self, scores: FrameScores) -> None:
-        self._sum += scores.grid.durations_s @ scores.logits
+        self._sum += scores.tagging_sum()
         self.duration_s = float(scores.grid.boundaries_s[-1])
 
     def clip_scores(self) -> ClipScores:
@@ -226,4 +241,9 @@ def _joined(pieces: list[FrameScores]) -> FrameScores:
         grid=FrameGrid(np.concatenate([pieces[0].grid.boundaries_s[:1], *ends])),
         labels=pieces[0].labels,
         task=pieces[0].task,
+        tagging_logits=np.concatenate([piece.tagged_by for piece in pieces]),
     )
+
+
+def _embeddings(part: Stitched) -> Embeddings:
+    return Embeddings(part.values, part.grid.boundaries_s[:-1])

@@ -15,6 +15,7 @@ from torch.utils.data import DataLoader
 
 from htsat.data.dataset import Sample, TrainingClips
 from htsat.data.sampling import PartSampler
+from htsat.data.timeline import Moments
 from htsat.scores import FloatArray
 
 LookUp = Callable[[int, int], FloatArray]
@@ -25,7 +26,7 @@ class Batch(NamedTuple):
     """Shape: `waveform` `(B, L)`, `target` `(B, K)`, `answers` of a teacher `(B, K)` or None.
 
     `seeds` are what the random changes of the clips depend on; `broken` names clips that could not be read
-    and were replaced.
+    and were replaced. `moments` are None where only clips are learned from.
     """
 
     waveform: Tensor
@@ -33,6 +34,18 @@ class Batch(NamedTuple):
     seeds: tuple[int, ...]
     answers: Tensor | None
     broken: tuple[str, ...]
+    moments: BatchMoments | None
+
+
+class BatchMoments(NamedTuple):
+    """What is known of the moments of a batch (`htsat.data.timeline.Moments`).
+
+    Shape: `frames` `(B, T, K)`, `known` `(B, K)`, `is_tagged` `(B,)`.
+    """
+
+    frames: Tensor
+    known: Tensor
+    is_tagged: Tensor
 
 
 class Collator:
@@ -49,12 +62,17 @@ class Collator:
             seeds=tuple(sample.seed for sample in samples),
             answers=self._answers(samples),
             broken=tuple(reason for sample in samples for reason in sample.broken),
+            moments=_joined([sample.moments for sample in samples if sample.moments is not None]),
         )
 
     def _answers(self, samples: Sequence[Sample]) -> Tensor | None:
         if self._look_up is None:
             return None
         return _stacked([self._look_up(sample.draw.epoch, sample.draw.index) for sample in samples])
+
+
+def _joined(moments: Sequence[Moments]) -> BatchMoments | None:
+    return BatchMoments(*map(_stacked, zip(*moments, strict=True))) if moments else None
 
 
 def _stacked(arrays: Sequence[FloatArray]) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -127,6 +128,33 @@ class Teaching:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Detection:
+    """Learning when sounds begin and end, where recordings have strong labels."""
+
+    weight: float = 1.0
+    """Of the loss of frames, beside that of clips."""
+    unlabelled_folds: tuple[str, ...] = ()
+    """Folds of which nothing is known; the network only learns to agree about them with its own mean."""
+    consistency: float = 0.0
+    """Of the distance from the mean teacher, the exponential mean of the weights, which hears clips without
+    their stripes (Tarvainen and Valpola, 2017); needs no labels."""
+    consistency_clips: int = 20_000
+    """Clips over which that weight rises to its full height."""
+
+    def __post_init__(self) -> None:
+        for name in ("weight", "consistency"):
+            if not 0 <= getattr(self, name) < math.inf:
+                raise ConfigError(f"detection.{name} must not be negative, got {getattr(self, name)}")
+        if self.consistency_clips < 1:
+            raise ConfigError(f"detection.consistency_clips must be positive, got {self.consistency_clips}")
+
+    def consistency_at(self, n_clips: int) -> float:
+        """The weight of the mean teacher after so many clips: a steep rise, as in its paper."""
+        missing = max(0.0, 1.0 - n_clips / self.consistency_clips)
+        return self.consistency * math.exp(-5.0 * missing**2)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Experiment:
     """One training run."""
 
@@ -180,6 +208,7 @@ class Experiment:
     machines: Machines = field(default_factory=Machines)
     optimisation: Optimisation = field(default_factory=Optimisation)
     teaching: Teaching = field(default_factory=Teaching)
+    detection: Detection = field(default_factory=Detection)
     augmentation: WaveformAugmentation = field(default_factory=WaveformAugmentation)
     mixup: Mixup = field(default_factory=Mixup)
     spec_augment: SpecAugment = field(default_factory=SpecAugment)
@@ -200,6 +229,11 @@ class Experiment:
             raise ConfigError("a part of one clip has no other to be mixed with: set mixup.probability 0")
         if self.keep_top < 0:
             raise ConfigError(f"keep_top must not be negative, got {self.keep_top}")
+        if self.detection.consistency and self.optimisation.averaging != "exponential":
+            raise ConfigError(
+                "detection.consistency compares with the exponential mean of the weights, "
+                f"got optimisation.averaging {self.optimisation.averaging!r}"
+            )
 
     @property
     def resolved_task(self) -> Task:

@@ -16,12 +16,12 @@ from torch import Tensor
 
 from htsat.data.dataset import TrainingClips
 from htsat.data.sampling import ClipSampler, PartSampler
-from htsat.network import HTSAT
+from htsat.network import HTSAT, HTSATOutput
 from htsat.processes import Processes
 from htsat.training.averaging import build_average
-from htsat.training.batches import Batch, LookUp, load_parts
+from htsat.training.batches import Batch, BatchMoments, LookUp, load_parts
 from htsat.training.experiment import Experiment
-from htsat.training.losses import clip_loss
+from htsat.training.losses import clip_loss, consistency_loss, frame_loss, tagged_loss
 from htsat.training.mixing import Mix, draw_changes
 from htsat.training.optimizer import build_optimizers, set_trainable
 from htsat.training.parallel import (
@@ -173,20 +173,43 @@ class Trainer:
         experiment = self._experiment
         mix = experiment.mixup.draw(part.seeds, part.waveform.device)
         changes = draw_changes(part.seeds, mix, experiment.spec_augment, experiment.mix_style)
-        output = self._network(mix.waveforms(part.waveform), changes)
-        loss = self._loss(output.clip_logits.float(), part, mix)
+        waveform = mix.waveforms(part.waveform)
+        output = self._network(waveform, changes)
+        loss = self._clip_loss(output.clip_logits.float(), part, mix)
+        if part.moments is not None:
+            loss = loss + self._frame_loss(output.frame_logits, part.moments, mix)
+        weight = experiment.detection.consistency_at(self.progress.clips_seen)
+        if weight:
+            loss = loss + weight * self._distance_from_mean(output, waveform, mix)
         self._fabric.backward(loss / self._settings.accumulate)
         return loss.detach()
 
-    def _loss(self, clip_logits: Tensor, part: Batch, mix: Mix) -> Tensor:
+    def _clip_loss(self, clip_logits: Tensor, part: Batch, mix: Mix) -> Tensor:
         experiment, teaching = self._experiment, self._experiment.teaching
-        target = mix.targets(part.target)
-        loss = clip_loss(clip_logits, target, experiment.resolved_task, self._settings.label_smoothing)
+        target, smoothing = mix.targets(part.target), self._settings.label_smoothing
+        if part.moments is None:
+            loss = clip_loss(clip_logits, target, experiment.resolved_task, smoothing)
+        else:
+            loss = tagged_loss(clip_logits, target, mix.known(part.moments.is_tagged), smoothing)
         if part.answers is None:
             return loss
         answers = mix.targets(teacher_probabilities(part.answers, teaching, experiment.resolved_task))
         distance = teaching_loss(clip_logits, answers, teaching, experiment.resolved_task)
         return (1 - teaching.weight) * loss + teaching.weight * distance
+
+    def _frame_loss(self, frame_logits: Tensor, moments: BatchMoments, mix: Mix) -> Tensor:
+        known = mix.known(moments.known)
+        return self._experiment.detection.weight * frame_loss(
+            frame_logits, mix.targets(moments.frames), known
+        )
+
+    def _distance_from_mean(self, output: HTSATOutput, waveform: Tensor, mix: Mix) -> Tensor:
+        """From the mean teacher, which hears the same mixtures without stripes."""
+        with torch.no_grad():
+            taught = self._average.network(waveform, mix.log_mels)
+        return consistency_loss(output.clip_logits, taught.clip_logits) + consistency_loss(
+            output.frame_logits, taught.frame_logits
+        )
 
     def _seed_of(self, part: int) -> int:
         """Of stochastic depth: every part of every step and every process has its own."""

@@ -67,6 +67,15 @@ class Mix:
         """Of the labels or of a teacher. Shape: `(B, ...)` -> the same."""
         return _blend(target, self.own) if self.settings.targets == "mixed" else target
 
+    def known(self, known: Tensor) -> Tensor:
+        """Ones for what is known of both parts of a mixture, where targets are mixed.
+
+        Shape: `(B, ...)` -> the same.
+        """
+        if self.settings.targets != "mixed":
+            return known
+        return known * _blend(known, (self.own == 1).float())
+
 
 @dataclass(frozen=True, kw_only=True)
 class MixStyle:

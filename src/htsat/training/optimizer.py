@@ -12,6 +12,9 @@ from torch import nn
 from htsat.network import HTSAT
 from htsat.training.experiment import Optimisation
 
+_CLASSIFIERS = ("head", "fine_head")
+"""The parts of a network that look at what the others make of a sound."""
+
 
 def build_optimizers(network: HTSAT, settings: Optimisation) -> list[torch.optim.Optimizer]:
     """One or two optimisers. Every group of them has a `factor`, by which the learning rate is multiplied.
@@ -47,13 +50,13 @@ def build_optimizers(network: HTSAT, settings: Optimisation) -> list[torch.optim
 
 
 def set_trainable(network: HTSAT, *, only_head: bool) -> None:
-    """Put a network into training, or only its classifier; called in place of `network.train()`.
+    """Put a network into training, or only its classifiers; called in place of `network.train()`.
 
     What is frozen gets no gradient, and so optimisers leave it where it is: they do not let it decay either.
     It hears as in evaluation: nothing is dropped, and the statistics of `mel_norm` stay.
     """
     for name, part in network.named_children():
-        learns = name == "head" or not only_head
+        learns = name in _CLASSIFIERS or not only_head
         part.train(learns).requires_grad_(learns)
     network.training = True
 
@@ -89,7 +92,8 @@ def _is_weight(name: str, parameter: nn.Parameter) -> bool:
 
 
 def _is_inner_matrix(name: str, parameter: nn.Parameter) -> bool:
-    return parameter.ndim == 2 and _is_weight(name, parameter) and not name.startswith("head.")
+    is_last = name.startswith(("head.", "fine_head.classifier."))
+    return parameter.ndim == 2 and _is_weight(name, parameter) and not is_last
 
 
 def _layers_above(name: str, depths: Sequence[int]) -> int:
@@ -98,7 +102,7 @@ def _layers_above(name: str, depths: Sequence[int]) -> int:
     Each block is a layer, with the merging behind it; what comes before the first block is the lowest.
     """
     part, *place = name.split(".")
-    if part in ("norm", "head"):
+    if part in ("norm", *_CLASSIFIERS):
         return 0
     n_blocks = sum(depths)
     if part != "stages":

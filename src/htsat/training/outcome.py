@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from htsat.data.clip_tables import write_clips
 from htsat.data.manifest import Manifest
@@ -22,12 +22,26 @@ from htsat.training.run import MODEL_NAME
 from htsat.training.split import Split
 
 
+class EventFigures(NamedTuple):
+    """How well a model detects, by the rules that it carries; means over the classes that have events."""
+
+    n_clips: int
+    collar_f1: float
+    intersection_f1: float
+    psds1: float
+    psds2: float
+
+
 class Figures(NamedTuple):
-    """How well a model hears; no accuracy for models of several classes at once."""
+    """How well a model hears; no accuracy for models of several classes at once.
+
+    `events` is None where clips have no strong labels, or these tell of no event.
+    """
 
     n_clips: int
     accuracy: float | None
     mean_average_precision: float
+    events: EventFigures | None = None
 
 
 class Outcome(NamedTuple):
@@ -65,4 +79,12 @@ def _write(report: Path, manifest: Manifest, model: Path, processes: Processes, 
 
 def _figures(report: Path) -> Figures:
     content = json.loads(report.read_text(encoding="utf-8"))
-    return Figures(content["n_clips"], content.get("accuracy"), content["mAP"])
+    return Figures(content["n_clips"], content.get("accuracy"), content["mAP"], _event_figures(content))
+
+
+def _event_figures(content: dict[str, Any]) -> EventFigures | None:
+    """A report has PSDS where there are events to detect."""
+    if "psds1" not in content:
+        return None
+    f_scores = (content[name]["macro"] for name in ("collar_f1", "intersection_f1"))
+    return EventFigures(content["events"]["n_recordings"], *f_scores, content["psds1"], content["psds2"])

@@ -9,7 +9,15 @@ from typing import NamedTuple
 
 from htsat import audio
 from htsat.data.clip_tables import read_clips
-from htsat.data.dataset import ClipMaker, OpenedClips, Progress, TrainingClips, open_clips
+from htsat.data.cutting import cut_long
+from htsat.data.dataset import (
+    ClipMaker,
+    EvaluationClips,
+    OpenedClips,
+    Progress,
+    TrainingClips,
+    open_clips,
+)
 from htsat.data.manifest import Clip, Manifest, read_data
 from htsat.data.sampling import (
     BalancedClips,
@@ -19,8 +27,11 @@ from htsat.data.sampling import (
     WeightedClips,
     inverse_frequency_weights,
 )
+from htsat.data.stores import SoundReader
+from htsat.data.timeline import Timeline
 from htsat.errors import ConfigError, DataError
 from htsat.labels import LabelSet
+from htsat.network import ModelConfig
 from htsat.training.experiment import Experiment
 
 
@@ -89,10 +100,16 @@ def _of_same_classes(source: Path, learned: Manifest) -> Manifest:
 
 
 def resolve_task(experiment: Experiment, manifest: Manifest) -> Experiment:
-    """Settings in which `auto` has become what the labels of the recordings say."""
+    """Settings in which `auto` has become what the labels of the recordings say.
+
+    Raises:
+        ConfigError: when the task does not fit strong labels.
+    """
+    if experiment.task == "multi_class" and any(clip.events for clip in manifest.clips):
+        raise ConfigError("task: strong labels need multi_label, got multi_class")
     if experiment.task != "auto":
         return experiment
-    has_one_each = all(len(clip.labels) == 1 for clip in manifest.clips)
+    has_one_each = all(len(clip.labels) == 1 and clip.events is None for clip in manifest.clips)
     is_choice = has_one_each and len(manifest.labels) > 1
     return dataclasses.replace(experiment, task="multi_class" if is_choice else "multi_label")
 
@@ -120,20 +137,24 @@ class OpenedSplit(NamedTuple):
         return [clip.reason for part in self if part is not None for clip in part.broken]
 
 
-def open_split(split: Split, experiment: Experiment, sample_rate: int, progress: Progress) -> OpenedSplit:
+def open_split(split: Split, experiment: Experiment, config: ModelConfig, progress: Progress) -> OpenedSplit:
     """Open what is learned from, what is held out, and the background noise of the augmentation.
+
+    Long recordings with strong labels are cut into pieces: held-out ones of the length of a clip, those to
+    learn from of twice that, half of it shared, so that training draws clips from everywhere.
 
     Raises:
         DataError: when no clip of a part can be read.
     """
 
     def opened(clips: Sequence[Clip]) -> OpenedClips:
-        return open_clips(clips, sample_rate, experiment.machines.memory_gb * 1e9, progress)
+        return open_clips(clips, config.sample_rate, experiment.machines.memory_gb * 1e9, progress)
 
     noise = experiment.augmentation.noise_data
+    reader, clip_s = SoundReader(config.sample_rate), config.clip_s
     return OpenedSplit(
-        train=opened(split.train.clips),
-        valid=None if split.valid is None else opened(split.valid.clips),
+        train=opened(cut_long(split.train.clips, reader, clip_s, 2 * clip_s)),
+        valid=None if split.valid is None else opened(cut_long(split.valid.clips, reader, clip_s, clip_s)),
         noise=None if noise is None else opened(_read_noise(Path(noise))),
     )
 
@@ -152,18 +173,40 @@ def training_clips(
     experiment: Experiment,
     opened: OpenedSplit,
     labels: LabelSet,
-    clip_samples: int,
+    config: ModelConfig,
     n_passes: int | None = None,
 ) -> TrainingClips:
     """What is learned from, as training hears it; after `n_passes` epochs the same changes come again."""
     maker = ClipMaker(
-        clip_samples=clip_samples,
+        clip_samples=config.clip_samples,
         augmentation=experiment.augmentation,
         seed=experiment.seed,
         noise=None if opened.noise is None else opened.noise.sounds,
         n_passes=n_passes,
     )
-    return TrainingClips(opened.train.sounds, labels, maker)
+    sounds = opened.train.sounds
+    return TrainingClips(sounds, labels, maker, _timeline(experiment, sounds.clips, labels, config))
+
+
+def evaluation_clips(
+    experiment: Experiment, opened: OpenedSplit, labels: LabelSet, config: ModelConfig
+) -> EvaluationClips | None:
+    """What is held out, if anything is."""
+    if opened.valid is None:
+        return None
+    sounds = opened.valid.sounds
+    timeline = _timeline(experiment, sounds.clips, labels, config)
+    return EvaluationClips(sounds, labels, config.clip_samples, timeline)
+
+
+def _timeline(
+    experiment: Experiment, clips: Sequence[Clip], labels: LabelSet, config: ModelConfig
+) -> Timeline | None:
+    """What is known of moments; None where nothing is."""
+    unlabelled = frozenset(experiment.detection.unlabelled_folds)
+    if not any(clip.events or clip.fold in unlabelled for clip in clips):
+        return None
+    return Timeline(clips, labels, config.sample_rate, config.n_frames, unlabelled)
 
 
 def build_sampler(experiment: Experiment, clips: Sequence[Clip], labels: LabelSet) -> ClipSampler:

@@ -34,8 +34,7 @@ def start_network(experiment: Experiment, labels: LabelSet) -> HTSAT:
     start = load_model(resolve(experiment.init_from))
     network = HTSAT(_config(start, experiment.network, labels))
     keeps_head = start.card.labels == labels and network.config.head == start.network.config.head
-    if not keeps_head:
-        _expecting_prior(network, experiment.task)
+    _expecting_prior(network, experiment.task)
     _take_over(start, network, keeps_head, experiment.init_from)
     return network
 
@@ -51,10 +50,15 @@ def _config(start: Model, changes: dict[str, Any], labels: LabelSet) -> ModelCon
 
 
 def _take_over(start: Model, network: HTSAT, keeps_head: bool, name: str) -> None:
-    """Load the weights of the start; those of a classifier for other classes stay fresh."""
+    """Load the weights of the start; those of a classifier for other classes or frames stay fresh."""
     own = network.state_dict()
     hears_alike = _ears(start.network.config) == _ears(network.config)
-    left = (() if keeps_head else ("head.",)) + (() if hears_alike else _OWN_EARS)
+    keeps_fine = start.network.config.fine_width == network.config.fine_width
+    left = (
+        *(() if keeps_head else ("head.", "fine_head.classifier.")),
+        *(() if keeps_fine else ("fine_head.",)),
+        *(() if hears_alike else _OWN_EARS),
+    )
     kept = {key: value for key, value in start.network.state_dict().items() if not key.startswith(left)}
     _check_shapes(kept, own, name)
     network.load_state_dict({**own, **kept})
@@ -74,7 +78,8 @@ def _check_shapes(kept: dict[str, Tensor], own: dict[str, Tensor], name: str) ->
 def _expecting_prior(network: HTSAT, task: Task | str) -> HTSAT:
     """Let a fresh multi-label classifier expect one class of all, so that it need not first learn silence."""
     if task == "multi_label":
-        for name, parameter in network.head.named_parameters():
+        fine = {} if network.fine_head is None else dict(network.fine_head.classifier.named_parameters())
+        for name, parameter in [*network.head.named_parameters(), *fine.items()]:
             if name.endswith("bias"):
                 torch.nn.init.constant_(parameter, -math.log(max(1, network.config.n_classes - 1)))
     return network

@@ -13,12 +13,14 @@ import torch
 from lightning.fabric import Fabric, seed_everything
 
 import htsat
-from htsat.checkpoints import ModelCard, default_thresholds
-from htsat.data.dataset import EvaluationClips, Progress
-from htsat.errors import DataError
+from htsat.checkpoints import ModelCard
+from htsat.data.dataset import Progress
+from htsat.data.manifest import Manifest
+from htsat.errors import ConfigError, DataError
 from htsat.files import atomic_path
 from htsat.network import HTSAT, ModelConfig
 from htsat.processes import Processes
+from htsat.rules import default_rules
 from htsat.training.boards import open_boards
 from htsat.training.experiment import Experiment
 from htsat.training.log import LOG_NAME, Log, Receiver
@@ -37,6 +39,7 @@ from htsat.training.split import (
     OpenedSplit,
     Split,
     build_sampler,
+    evaluation_clips,
     open_split,
     read_split,
     resolve_task,
@@ -83,13 +86,15 @@ def train(
     task = _task(experiment, folder, watcher, split, fabric)
     seed_everything(experiment.seed, verbose=False)
     network = start_network(experiment, split.train.labels)
-    clips = open_split(split, experiment, network.config.sample_rate, task.watcher.reading)
+    _refuse_idle(network.config, split.train, experiment)
+    clips = open_split(split, experiment, network.config, task.watcher.reading)
     with _processes(task.fabric) as processes:
         run = _assemble(task, network, clips, processes)
         if processes.is_first:
             _claim(folder, experiment)
         counts = {"n_train_clips": clips.n_train_clips, "n_valid_clips": clips.n_valid_clips}
-        run.log.write(event="data", **counts, broken=clips.broken)
+        notes = list(split.train.notes)
+        run.log.write(event="data", **counts, broken=clips.broken, notes=notes)
         run.save()
         return _finish(task, run)
 
@@ -154,7 +159,7 @@ def _processes(fabric: Fabric) -> Processes:
 def _continued(task: _Task, state: RunState, processes: Processes) -> Run:
     """The run where it stood."""
     network = HTSAT(ModelConfig(**state.origin.network_config))
-    clips = open_split(task.split, task.experiment, network.config.sample_rate, task.watcher.reading)
+    clips = open_split(task.split, task.experiment, network.config, task.watcher.reading)
     run = _assemble(task, network, clips, processes, state.trainer.step)
     refuse_other_surroundings(task.folder, state.origin, run.origin)
     run.restore(state)
@@ -174,17 +179,17 @@ def _assemble(
     task: _Task, network: HTSAT, clips: OpenedSplit, processes: Processes, n_steps_done: int = 0
 ) -> Run:
     experiment, labels = task.experiment, task.split.train.labels
-    clip_samples = network.config.clip_samples
-    thresholds = default_thresholds(experiment.resolved_task, len(labels))
+    config = network.config
+    rules = default_rules(experiment.resolved_task, len(labels))
     return Run(
         folder=task.folder,
         experiment=experiment,
-        origin=_origin(task, network.config, clips),
+        origin=_origin(task, config, clips),
         fabric=task.fabric,
         processes=processes,
-        trainer=Trainer(task.fabric, network, _lessons(task, clips, clip_samples), experiment),
-        valid=None if clips.valid is None else EvaluationClips(clips.valid.sounds, labels, clip_samples),
-        card=ModelCard(labels, experiment.resolved_task, thresholds, _provenance(experiment, clips)),
+        trainer=Trainer(task.fabric, network, _lessons(task, clips, config), experiment),
+        valid=evaluation_clips(experiment, clips, labels, config),
+        card=ModelCard(labels, experiment.resolved_task, rules, _provenance(experiment, clips)),
         log=_log(task, processes, n_steps_done),
     )
 
@@ -197,12 +202,12 @@ def _log(task: _Task, processes: Processes, n_steps_done: int) -> Log:
     return Log(task.folder / LOG_NAME, task.watcher.event, boards, is_kept=processes.is_first)
 
 
-def _lessons(task: _Task, clips: OpenedSplit, clip_samples: int) -> Lessons:
+def _lessons(task: _Task, clips: OpenedSplit, config: ModelConfig) -> Lessons:
     experiment, labels, sounds = task.experiment, task.split.train.labels, clips.train.sounds
-    answers = open_answers(experiment, labels, sounds, clip_samples)
+    answers = open_answers(experiment, labels, sounds, config.clip_samples)
     n_passes = None if answers is None else answers.n_passes
     return Lessons(
-        training_clips(experiment, clips, labels, clip_samples, n_passes),
+        training_clips(experiment, clips, labels, config, n_passes),
         build_sampler(experiment, sounds.clips, labels),
         None if answers is None else answers.look_up,
     )
@@ -222,6 +227,21 @@ def _origin(task: _Task, config: ModelConfig, clips: OpenedSplit) -> Origin:
 def _fingerprint(split: Split, experiment: Experiment) -> Fingerprint:
     assert experiment.data is not None, "a split has been read"
     return Fingerprint.of([part for part in split if part is not None], Path(experiment.data))
+
+
+def _refuse_idle(config: ModelConfig, manifest: Manifest, experiment: Experiment) -> None:
+    """A fine head that learns nothing would say anything."""
+    if not config.fine_width:
+        return
+    if not any(clip.events for clip in manifest.clips):
+        lack = "the recordings have none"
+    elif not experiment.detection.weight:
+        lack = "detection.weight is 0"
+    else:
+        return
+    raise ConfigError(
+        f"the fine head learns from strong labels, and {lack}: set network.fine_width 0 to leave it out"
+    )
 
 
 def _refuse_used(folder: Path) -> None:

@@ -38,3 +38,14 @@ def test_a_name_without_the_group_is_refused(source, pattern):
 def test_a_file_is_refused(source):
     with pytest.raises(DataError, match="is not a folder"):
         read_own_folder(source / "stray.wav")
+
+
+def test_label_files_go_before_folders(source):
+    (source / "dog/yard-01.txt").write_text("0.5\t1.5\tbark\n")
+    (source / "orphan.txt").write_text("0.5\t1.5\tbark\n")
+    listing = read_own_folder(source, re.compile(r"^([a-z]+)-"))
+    assert [(clip.path.name, clip.labels, clip.group) for clip in listing.clips] == [
+        ("yard-01.wav", ("bark",), "yard")
+    ]
+    assert [clip.path.name for clip in listing.unlabelled] == ["room-01.wav", "yard-02.wav", "stray.wav"]
+    assert [entry.name for entry in listing.missing] == [f"the recording of {source / 'orphan.txt'}"]

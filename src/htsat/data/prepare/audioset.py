@@ -1,7 +1,7 @@
 """AudioSet (Gemmeke et al., 2017): 10 s of YouTube videos, 527 classes, three folds.
 
 The recordings are files named by their video, listed by Google's segment tables, or rows of large tables that
-carry their labels themselves (`audioset_tables`).
+carry their labels themselves (`audioset_tables`). Some of them have strong labels (`audioset_strong`).
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
@@ -26,6 +26,9 @@ from htsat.labels import LabelSet
 PUBLISHED = {"balanced_train": 22_160, "unbalanced_train": 2_041_789, "eval": 20_371}
 """The folds and how many segments Google lists in each."""
 
+STRONG_LISTS = {"audioset_train_strong.tsv": "train", "audioset_eval_strong.tsv": "eval"}
+"""Names of Google's tables of strong labels, and the folds that they list."""
+
 
 class Segment(NamedTuple):
     """A line of Google's lists."""
@@ -38,7 +41,7 @@ class Segment(NamedTuple):
 class Classes:
     """The 527 classes, by display name, machine identifier or index.
 
-    `unknown` counts what was none of these.
+    `display_names` are by machine identifier; `unknown` counts what was none of these.
     """
 
     def __init__(self) -> None:
@@ -46,6 +49,7 @@ class Classes:
         rows = [line.split("\t") for line in table.read_text(encoding="utf-8").splitlines()[1:]]
         self.labels = LabelSet.of(name for _, name in rows)
         self.unknown: Counter[str] = Counter()
+        self.display_names = {row[0]: row[1] for row in rows}
         self._index: dict[str | int, int] = {}
         for index, (mid, name) in enumerate(rows):
             self._index |= {mid: index, name: index, index: index}
@@ -83,23 +87,34 @@ class Contents:
         )
 
 
-def read_audioset(source: Path) -> Listing:
+def read_audioset(source: Path, strong: Sequence[Path] = ()) -> Listing:
     """List a folder of recordings with Google's segment lists, a folder of tables, or one table.
 
     Folders are searched to their depths. Folds of which nothing is there are noted, not missing.
 
+    Args:
+        source: where recordings, lists and tables lie.
+        strong: Google's tables of strong labels, which then count instead of the weak ones; not needed where
+            they are the only labels in `source`.
+
     Raises:
         DataError: when there are neither recordings with lists nor tables, or both.
     """
-    files = _files_below(source) if source.is_dir() else [source]
+    files = files_below(source)
     tables = [path for path in files if path.suffix.lower() in HDF5_SUFFIXES | {PARQUET_SUFFIX}]
     recordings = [path for path in files if path.suffix.lower() in SUFFIXES]
     if tables and recordings:
         raise DataError(
             f"{source}: expected recordings or tables, found both ({recordings[0].name}, {tables[0].name})"
         )
-    contents = Contents()
     lists = {fold: path for fold in PUBLISHED for path in files if path.name == f"{fold}_segments.csv"}
+    strong_lists = [path for path in files if path.name in STRONG_LISTS]
+    if strong or (strong_lists and not lists and not tables):
+        from htsat.data.prepare.audioset_strong import read_audioset_strong
+
+        return read_audioset_strong(source, strong or strong_lists)
+    contents = Contents()
+    contents.notes += [f"{path}: strong labels, which only --strong takes" for path in strong_lists]
     segments = {fold: _read_segments(path, contents) for fold, path in lists.items()}
     if tables:
         from htsat.data.prepare.audioset_tables import read_tables
@@ -120,8 +135,10 @@ def note_missing(segments: Mapping[str, Mapping[str, Segment]], found: set[str],
             contents.missing += missing
 
 
-def _files_below(folder: Path) -> list[Path]:
-    """All files in a settled order; hidden ones are passed over."""
+def files_below(folder: Path) -> list[Path]:
+    """All files of a folder in a settled order, or a file itself; hidden ones are passed over."""
+    if folder.is_file():
+        return [folder]
     found = []
     for parent, folders, files in os.walk(folder):
         folders[:] = [name for name in folders if not name.startswith(".")]

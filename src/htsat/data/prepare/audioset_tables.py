@@ -11,7 +11,7 @@ import numpy as np
 from htsat.data.manifest import Clip, Row
 from htsat.data.prepare.audioset import Classes, Contents, Segment, note_missing
 from htsat.data.prepare.listing import Missing
-from htsat.data.prepare.tables import PARQUET_SUFFIX, bytes_column, open_hdf5, open_parquet
+from htsat.data.prepare.tables import HDF5_SUFFIXES, PARQUET_SUFFIX, bytes_column, open_hdf5, open_parquet
 from htsat.data.prepare.youtube import parse_name
 from htsat.errors import DataError
 
@@ -20,6 +20,9 @@ _FOLD_WORDS = {"unbal": "unbalanced_train", "bal": "balanced_train", "eval": "ev
 
 _VIDEO_COLUMNS = ("video_id", "ytid", "audio_name")
 _LABEL_COLUMNS = ("labels", "human_labels")
+
+
+TABLE_SUFFIXES = HDF5_SUFFIXES | {PARQUET_SUFFIX}
 
 
 class _TableRow(NamedTuple):
@@ -42,9 +45,8 @@ def read_tables(
     fold_of = {video: fold for fold, listed in segments.items() for video in listed}
     n_unlabelled = 0
     for table in tables:
-        read = _parquet_rows if table.suffix.lower() == PARQUET_SUFFIX else _hdf5_rows
         table_fold = _fold_of_path(source, table)
-        for index, row in enumerate(read(table, contents.classes)):
+        for index, row in enumerate(_rows(table, contents.classes)):
             video = _video(row.name)
             fold = fold_of.get(video, table_fold)
             if not row.name:
@@ -59,6 +61,18 @@ def read_tables(
         raise DataError(f"{source}: no row of its tables has a recording and labels")
     if segments:
         note_missing(segments, {clip.group for clip in contents.clips}, contents)
+
+
+def clips_of_table(table: Path) -> Iterator[tuple[Clip, str]]:
+    """The rows that have a recording, without labels, and the names of their files without suffix."""
+    for index, row in enumerate(_rows(table, Classes())):
+        if row.name:
+            yield Clip(table, (), place=Row(index)), Path(row.name).stem
+
+
+def _rows(table: Path, classes: Classes) -> Iterator[_TableRow]:
+    read = _parquet_rows if table.suffix.lower() == PARQUET_SUFFIX else _hdf5_rows
+    return read(table, classes)
 
 
 def _video(name: str) -> str:

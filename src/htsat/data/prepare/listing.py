@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
+from htsat.data.events import Events
 from htsat.data.manifest import Clip
 from htsat.labels import LabelSet
 
@@ -30,6 +31,7 @@ class Listing:
     - `published`: clips per fold as published, empty where that says nothing of what is there.
     - `credits`: a line for each recording whose maker must be named.
     - `with_durations`: whether the manifest is to say how long each recording is.
+    - `events`: by the titles of clips; where there are any, tables of them are written for the manifest.
     - `notes`: what else a reader of the report must know.
     """
 
@@ -43,4 +45,5 @@ class Listing:
     published: Mapping[str, int] = field(default_factory=dict)
     credits: Mapping[Path, str] = field(default_factory=dict)
     with_durations: bool = False
+    events: Mapping[str, Events] = field(default_factory=dict)
     notes: tuple[str, ...] = ()

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
+from htsat.data.events import Events, file_name, write_events
 from htsat.data.manifest import Clip, Manifest, write_manifest
 from htsat.data.prepare.checks import Depth, Droppable, Progress, check, default_depth
 from htsat.data.prepare.facts import Facts
@@ -54,9 +56,9 @@ class Prepared:
 def prepare(listing: Listing, source: Path, output: Path, wishes: Wishes, progress: Progress) -> Prepared:
     """Check the recordings and write `manifest`, `labels.txt`, `report.json` and `report.md` to a folder.
 
-    Where the listing asks for it `unlabelled.tsv` and `ATTRIBUTION.md` too. A manifest of another format
-    that an earlier run left is removed. Where the folds of the data set part a group, its clips in each fold
-    are a group of their own: otherwise the folds could not be used.
+    Where the listing asks for it `unlabelled.tsv`, `ATTRIBUTION.md` and tables of events too. A manifest of
+    another format that an earlier run left is removed. Where the folds of the data set part a group, its
+    clips in each fold are a group of their own: otherwise the folds could not be used.
 
     Raises:
         DataError: when no clip can be used; nothing was written then.
@@ -69,6 +71,8 @@ def prepare(listing: Listing, source: Path, output: Path, wishes: Wishes, progre
     if not kept:
         reason = f"; the first: {findings.broken[0].reason}" if findings.broken else ""
         raise DataError(f"{source}: none of {len(everything)} recordings can be used{reason}")
+    if listing.events:
+        kept = _write_events(output, listing.events, kept)
     broken = {entry.clip.title for entry in findings.broken}
     dropped = [clip for clip in everything if clip.title in unwanted - broken]
     report = make_report(source, listing, findings, kept, dropped)
@@ -84,6 +88,19 @@ def prepare(listing: Listing, source: Path, output: Path, wishes: Wishes, progre
 
 def _without(clips: Iterable[Clip], unwanted: set[str]) -> tuple[Clip, ...]:
     return tuple(clip for clip in clips if clip.title not in unwanted)
+
+
+def _write_events(output: Path, events: Mapping[str, Events], clips: Iterable[Clip]) -> tuple[Clip, ...]:
+    """Write a table of events for each fold; gives the clips with theirs."""
+    by_fold: defaultdict[str | None, list[Clip]] = defaultdict(list)
+    for clip in clips:
+        by_fold[clip.fold].append(clip)
+    written: list[Clip] = []
+    for fold, of_fold in by_fold.items():
+        path = output / (f"events-{fold}.tsv" if fold else "events.tsv")
+        write_events(path, ((file_name(clip), events[clip.title]) for clip in of_fold))
+        written += (replace(clip, events=path) for clip in of_fold)
+    return tuple(written)
 
 
 def _with_durations(clips: Iterable[Clip], facts: Mapping[str, Facts]) -> tuple[Clip, ...]:

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from htsat.data.manifest import Clip
 from htsat.data.prepare.checks import Broken, Clipped, Depth, Findings
+from htsat.data.prepare.events import ClassEvents, EventReport, PlacedEvent, report_events
 from htsat.data.prepare.facts import Facts
 from htsat.data.prepare.listing import Listing, Missing
 
@@ -60,7 +61,10 @@ class Same(NamedTuple):
 
 @dataclass(frozen=True)
 class Report:
-    """The result of `htsat prepare`; what was not looked for at `depth` is empty."""
+    """The result of `htsat prepare`; what was not looked for at `depth` is empty.
+
+    `events` is None where there are no strong labels.
+    """
 
     title: str
     source: Path
@@ -78,6 +82,7 @@ class Report:
     groups_in_several_folds: tuple[str, ...]
     unlisted: tuple[str, ...]
     unknown_labels: Mapping[str, int]
+    events: EventReport | None
     notes: tuple[str, ...]
 
     @property
@@ -125,6 +130,7 @@ def make_report(
         groups_in_several_folds=_parted_groups(written),
         unlisted=listing.unlisted,
         unknown_labels=listing.unknown_labels,
+        events=report_events(written, listing.labels, findings.facts),
         notes=listing.notes,
     )
 
@@ -188,9 +194,32 @@ def to_json(report: Report) -> str:
         "groups_in_several_folds": report.groups_in_several_folds,
         "unlisted": report.unlisted,
         "unknown_labels": dict(report.unknown_labels),
+        "events": None if report.events is None else _event_fields(report.events),
         "notes": report.notes,
     }
     return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
+
+
+def _event_fields(events: EventReport) -> dict[str, object]:
+    return {
+        "n_recordings": events.n_recordings,
+        "n_events": events.n_events,
+        "per_class": {entry.label: _class_fields(entry) for entry in events.classes},
+        "beyond_end": [_placed_fields(placed) for placed in events.beyond_end],
+        "overlapping": [_placed_fields(placed) for placed in events.overlapping],
+        "short": [_placed_fields(placed) for placed in events.short],
+    }
+
+
+def _class_fields(entry: ClassEvents) -> dict[str, object]:
+    fields = entry._asdict()
+    del fields["label"]
+    return fields
+
+
+def _placed_fields(placed: PlacedEvent) -> dict[str, object]:
+    label, onset_s, offset_s, _ = placed.event
+    return {"file": placed.clip.title, "label": label, "onset": onset_s, "offset": offset_s}
 
 
 def _counts(count: FoldCount) -> dict[str, int | None]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
 
 from htsat.data.prepare.checks import CLIPPED_SHARE
+from htsat.data.prepare.events import SHORT_S, EventReport
 from htsat.data.prepare.report import Durations, FoldCount, Report
 
 N_NAMED = 50
@@ -39,7 +40,18 @@ def to_markdown(report: Report) -> str:
         lines += _section(title, list(entries))
     classes = (f"| {count.label} | {count.n_clips:,} |" for count in report.classes)
     lines += ["", "## Clips per class", "", "| class | clips |", "|---|---:|", *classes]
+    if report.events:
+        lines += _event_table(report.events)
     return "\n".join(lines) + "\n"
+
+
+def _event_table(events: EventReport) -> list[str]:
+    rows = (
+        f"| {entry.label} | {entry.n_events:,} | {entry.total_s:,.1f} | {entry.median_s:.2f} |"
+        for entry in events.classes
+    )
+    header = "| class | events | seconds | median |"
+    return ["", "## Events per class", "", header, "|---|---:|---:|---:|", *rows]
 
 
 def _named(report: Report) -> dict[str, Iterable[str]]:
@@ -60,6 +72,22 @@ def _named(report: Report) -> dict[str, Iterable[str]]:
         "Classes without clips": report.empty_classes,
         "Groups in several folds": report.groups_in_several_folds,
         "In no list": map(place, report.unlisted),
+        **(_named_events(report.events, place) if report.events else {}),
+    }
+
+
+def _named_events(events: EventReport, place: Callable[[str], str]) -> dict[str, Iterable[str]]:
+    found = {
+        "Events beyond the end": events.beyond_end,
+        "Events that overlap one of their class": events.overlapping,
+        "Very short events": events.short,
+    }
+    return {
+        title: [
+            f"{place(clip.title)}: {event.label}, {event.onset_s:g} to {event.offset_s:g} s"
+            for clip, event in some
+        ]
+        for title, some in found.items()
     }
 
 
@@ -106,6 +134,10 @@ def _contents(report: Report) -> Iterator[tuple[str, str]]:
         yield "formats", ", ".join(formats + [f"{n_more} more"] * bool(n_more))
     if report.durations:
         yield "length", _lengths(report.durations)
+    if report.events:
+        lengths_s = [entry.median_s for entry in report.events.classes]
+        medians = f", median by class {min(lengths_s):.2f} to {max(lengths_s):.2f} s" if lengths_s else ""
+        yield "events", f"{report.events.n_events:,} in {report.events.n_recordings:,} recordings{medians}"
 
 
 def _range(counts: Sequence[int]) -> str:
@@ -140,13 +172,19 @@ def _problems(report: Report) -> Iterator[tuple[str, str]]:
 def _problems_of_some(report: Report) -> Iterator[tuple[str, str]]:
     """What is only worth a line where there is some of it."""
     parted = report.groups_in_several_folds
-    counts = {
+    counts: dict[str, tuple[Sized, str]] = {
         "dropped": (report.dropped, ""),
         "in no list": (report.unlisted, ""),
         "unknown labels": (report.unknown_labels, ""),
         "empty classes": (report.empty_classes, ""),
         "parted groups": (parted, "the folds part recordings of one origin"),
     }
+    if report.events:
+        counts |= {
+            "beyond the end": (report.events.beyond_end, "events that end behind their recording"),
+            "overlapping": (report.events.overlapping, "events of one class at once"),
+            "very short": (report.events.short, f"events below {SHORT_S:g} s"),
+        }
     yield from (
         (name, f"{len(some):,}" + _if_any(some, what)) for name, (some, what) in counts.items() if some
     )

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from htsat.network import HTSAT
-from htsat.network.swin import Stage, SwinBlock
+from htsat.network.swin import Stage, StageOutput, SwinBlock
 from htsat.training.experiment import Experiment
 
 
@@ -42,9 +42,9 @@ def _compiled_stage(backend: str) -> type[Stage]:
     compiled = torch.compile(Stage.forward, backend=backend)
 
     class CompiledStage(Stage):
-        def forward(self, tokens: Tensor) -> Tensor:
+        def forward(self, tokens: Tensor) -> StageOutput:
             """As `Stage`."""
-            output: Tensor = compiled(self, tokens) if self.training else super().forward(tokens)
+            output: StageOutput = compiled(self, tokens) if self.training else super().forward(tokens)
             return output
 
     return CompiledStage

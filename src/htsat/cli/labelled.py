@@ -1,0 +1,38 @@
+"""Labelled recordings and classes that a command is given."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from htsat.audio import SUFFIXES
+from htsat.data.manifest import Manifest, read_data
+from htsat.errors import DataError
+from htsat.labels import LabelSet
+
+
+def read_labelled(source: Path) -> Manifest:
+    """Read a manifest or a folder, and say on standard error what was left out of it.
+
+    Raises:
+        DataError: as `htsat.data.manifest.read_data`.
+    """
+    manifest = read_data(source, SUFFIXES)
+    for note in manifest.notes:
+        print(f"htsat: {note}", file=sys.stderr)
+    return manifest
+
+
+def read_labels(source: str) -> LabelSet:
+    """A label set by its name, or from a file with a class on each line.
+
+    Raises:
+        DataError: when there is no such set, or the file does not hold one.
+    """
+    path = Path(source)
+    if not path.is_file():
+        return LabelSet.named(source)
+    try:
+        return LabelSet.of(path.read_text(encoding="utf-8").splitlines())
+    except (DataError, UnicodeDecodeError) as error:
+        raise DataError(f"{path}: {error}") from None

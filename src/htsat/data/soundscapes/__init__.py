@@ -1,0 +1,1 @@
+"""Recordings made of labelled sounds: who sounds when is known exactly."""

@@ -1,0 +1,225 @@
+"""Rules chosen on labelled recordings, class by class: what `htsat tune` does.
+
+One rule after the other is varied while the rest stays, until nothing gets better; the thresholds are
+searched exactly for every variant. All classes are varied at once, and each keeps what is best for itself.
+
+R recordings, K classes.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from htsat.errors import DataError
+from htsat.evaluation.event_curves import EventCurves, event_curves
+from htsat.evaluation.frame_scores import ScoredClips
+from htsat.evaluation.measures import F_SCORES, PSDS, class_areas
+from htsat.evaluation.threshold_search import best_clip_thresholds, best_thresholds
+from htsat.metrics.counting import Counts
+from htsat.metrics.event_table import EventTable
+from htsat.metrics.intersection_based import Tolerances, count_intersecting_events
+from htsat.rules import BoxRule, BoxRules, EventRules
+
+Doubles = NDArray[np.float64]
+
+Objective = Literal["collar", "intersection", "segment", "psds1", "psds2"]
+Kind = Literal["frames", "boxes"]
+"""What makes events: rules on frames, or change detection."""
+
+MIN_EVENTS = 5
+"""Classes with fewer true events keep the rules that they have."""
+
+_ROUNDS = 3
+_LEAST_GAIN = 1e-9
+_SEED = 0
+
+_VARIED: dict[Kind, dict[str, tuple[float, ...]]] = {
+    "frames": {
+        "median_filter_s": (0.0, 0.12, 0.2, 0.36, 0.52, 0.76, 1.0, 1.5, 2.0, 3.0),
+        "max_gap_s": (0.0, 0.1, 0.2, 0.35, 0.5, 0.8, 1.2, 2.0),
+        "min_duration_s": (0.0, 0.1, 0.2, 0.35, 0.5, 0.8, 1.2, 2.0),
+        "clip_threshold": (0.0, 0.05, 0.1, 0.2, 0.3, 0.5),
+    },
+    "boxes": {
+        "step_s": (0.5, 0.08, 0.16, 0.24, 0.32, 0.8, 1.2, 2.0),
+        "max_relative_dip": (0.5, 0.2, 0.35, 0.65, 0.8, 1.0),
+        "max_dip": (0.2, 0.1, 0.3, 0.5, 1.0),
+        "min_duration_s": (0.0, 0.1, 0.2, 0.35, 0.5, 0.8, 1.2, 2.0),
+    },
+}
+"""Values that are tried, the one to begin with first."""
+
+_WHOLE_FRAMES: dict[str, Callable[[float], float]] = {
+    "median_filter_s": lambda n_frames: math.floor(n_frames / 2),
+    "max_gap_s": math.floor,
+    "min_duration_s": math.ceil,
+    "step_s": lambda n_frames: max(1, math.floor(n_frames + 0.5)),
+}
+"""How many frames rules in seconds are, as far as they differ."""
+
+
+class Tuned(NamedTuple):
+    """Rules and what they are worth by the objective on the recordings they were chosen on, `(K,)`.
+
+    `is_tuned` `(K,)` are the classes that had events enough.
+    """
+
+    rules: EventRules
+    values: Doubles
+    is_tuned: NDArray[np.bool_]
+
+    @property
+    def mean(self) -> float:
+        """Mean over the classes that were tuned; 0 without any."""
+        return float(self.values[self.is_tuned].mean()) if self.is_tuned.any() else 0.0
+
+
+def tune(
+    clips: ScoredClips, present: EventRules, min_events: int, kinds: tuple[Kind, ...], objective: Objective
+) -> Tuned:
+    """The better kind of rules, by the mean of the objective over the classes; of equals the first.
+
+    Args:
+        clips: the recordings to choose on.
+        present: the rules that classes with fewer than `min_events` events keep.
+        min_events: how many true events a class must have.
+        kinds: the kinds of rules to try.
+        objective: the F score or area that is to be as high as possible in every class.
+    """
+    tuned = [_tune_kind(clips, present, kind, objective, min_events) for kind in kinds]
+    return max(tuned, key=lambda candidate: candidate.mean)
+
+
+def tune_tags(clips: ScoredClips, present: EventRules, min_events: int) -> Tuned:
+    """The thresholds at which recordings as a whole are tagged with the best F score; other rules stay."""
+    chances = np.stack([scores.clip().probabilities for scores in clips.scores])
+    best = best_clip_thresholds(chances, clips.targets > 0)
+    is_tuned = clips.n_tagged >= min_events
+    thresholds = np.where(is_tuned, best.thresholds, present.thresholds)
+    rules = replace(present, thresholds=tuple(thresholds.tolist()))
+    return Tuned(rules, np.where(is_tuned, best.f_scores, np.nan), is_tuned)
+
+
+def tune_halves(clips: ScoredClips, choose: Callable[[ScoredClips], Tuned]) -> list[EventRules]:
+    """Rules for every recording, chosen on the other half; recordings of one origin stay together.
+
+    Raises:
+        DataError: when all recordings have one origin.
+    """
+    origins = sorted({clip.origin for clip in clips.clips})
+    if len(origins) < 2:
+        raise DataError(f"all recordings come from {origins[0]}: they cannot be halved")
+    random.Random(_SEED).shuffle(origins)
+    first = set(origins[: len(origins) // 2])
+    is_first = np.array([clip.origin in first for clip in clips.clips])
+    by_first, by_second = (choose(clips.part(half)).rules for half in (is_first, ~is_first))
+    return [by_second if own else by_first for own in is_first]
+
+
+def _tune_kind(
+    clips: ScoredClips, present: EventRules, kind: Kind, objective: Objective, min_events: int
+) -> Tuned:
+    has_events, is_tuned = clips.n_events > 0, clips.n_events >= min_events
+    search = _Search(clips.of_classes(has_events), kind, objective)
+    varied, found = search.run()
+    thresholds, values = np.array(present.thresholds), np.full(len(clips.labels), np.nan)
+    thresholds[is_tuned] = search.thresholds(varied)[is_tuned[has_events]]
+    values[is_tuned] = found[is_tuned[has_events]]
+    mixed = {name: column.copy() for name, column in _varied(kind, present).items()}
+    for name, column in mixed.items():
+        column[is_tuned] = varied[name][is_tuned[has_events]]
+    return Tuned(_rules(kind, mixed, thresholds), values, is_tuned)
+
+
+Varied = Mapping[str, Doubles]
+"""Rules by name, `(K,)` each."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Search:
+    """Varies one rule after the other."""
+
+    clips: ScoredClips
+    kind: Kind
+    objective: Objective
+
+    def run(self) -> tuple[Varied, Doubles]:
+        """The best rules but for the thresholds, and what they are worth."""
+        grid = _different(self.kind, float(self.clips.scores[0].grid.durations_s[0]))
+        varied = {name: np.full(len(self.clips.labels), values[0]) for name, values in grid.items()}
+        best = self._values(varied, None)
+        for _ in range(_ROUNDS):
+            before = best
+            for name, value in ((name, value) for name, values in grid.items() for value in values):
+                if (varied[name] == value).all():
+                    continue
+                values = self._values({**varied, name: np.full(len(best), value)}, best)
+                is_better = values > best + _LEAST_GAIN
+                varied = {**varied, name: np.where(is_better, value, varied[name])}
+                best = np.where(is_better, values, best)
+            if np.array_equal(before, best):
+                break
+        return varied, best
+
+    def thresholds(self, varied: Varied) -> Doubles:
+        """The thresholds of the highest F score: that of the objective, or of the tolerances of PSDS."""
+        return best_thresholds(self._curves(varied), self.clips.reference, self._count).thresholds
+
+    def _values(self, varied: Varied, known: Doubles | None) -> Doubles:
+        """What rules are worth, `(K,)`; where it is no more than `known`, it may be less."""
+        curves = self._curves(varied)
+        if self.objective in PSDS:
+            return np.nan_to_num(class_areas(self.clips, curves, self.objective).class_values)
+        return best_thresholds(curves, self.clips.reference, self._count, known).f_scores
+
+    def _curves(self, varied: Varied) -> list[EventCurves]:
+        rules = _rules(self.kind, varied, np.zeros(len(self.clips.labels)))  # curves are of all thresholds
+        return [event_curves(scores, rules) for scores in self.clips.scores]
+
+    def _count(self, reference: EventTable, estimated: EventTable, n_classes: int) -> Counts:
+        if self.objective in PSDS:
+            shares = PSDS[self.objective]
+            tolerances = Tolerances(shares.dtc, shares.gtc)
+            return count_intersecting_events(reference, estimated, n_classes, tolerances)
+        return F_SCORES[self.objective](reference, estimated, n_classes)
+
+
+def _different(kind: Kind, frame_s: float) -> dict[str, list[float]]:
+    """The values that are tried, less those that are the same number of frames as an earlier one."""
+    grid = {}
+    for name, values in _VARIED[kind].items():
+        whole_frames = _WHOLE_FRAMES.get(name, lambda n_frames: n_frames)
+        by_length = {whole_frames(value / frame_s): value for value in reversed(values)}
+        grid[name] = [value for value in values if value in by_length.values()]
+    return grid
+
+
+def _rules(kind: Kind, varied: Varied, thresholds: Doubles) -> EventRules:
+    values = {name: tuple(column.tolist()) for name, column in varied.items()}
+    if kind == "frames":
+        return EventRules(
+            tuple(thresholds.tolist()),
+            values["median_filter_s"],
+            values["min_duration_s"],
+            values["max_gap_s"],
+            values["clip_threshold"],
+        )
+    boxes = BoxRules(values["step_s"], values["max_dip"], values["max_relative_dip"])
+    return EventRules(tuple(thresholds.tolist()), min_duration_s=values["min_duration_s"], boxes=boxes)
+
+
+def _varied(kind: Kind, rules: EventRules) -> Varied:
+    """The rules of this kind; where there are others, the usual ones."""
+    if kind == "frames":
+        of_frames = rules if rules.boxes is None else EventRules.usual(rules.thresholds)
+        return {name: of_frames.per_class(name) for name in _VARIED[kind]}
+    boxes = (rules.boxes or BoxRules()).of_classes(rules.n_classes)
+    columns = {name: np.array([getattr(rule, name) for rule in boxes]) for name in BoxRule._fields}
+    return {**columns, "min_duration_s": rules.per_class("min_duration_s")}

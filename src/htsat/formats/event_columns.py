@@ -1,0 +1,156 @@
+"""Tables of events as people write them: which column is what, and the rows.
+
+Names of columns are compared without letter case, spaces, `_`, `-` and a unit of seconds: `Start Time (s)` is
+`start_time`. Times in other units have other names, and are not found.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+from htsat.errors import DataError, did_you_mean
+from htsat.formats.label_text import THIS_RECORDING, checked_event, place, seconds
+from htsat.scores import SoundEvent
+
+Role = Literal["onset", "offset", "label", "file", "probability"]
+
+NAMES: dict[Role, tuple[str, ...]] = {
+    "onset": ("onset", "start", "begin", "onsettime", "starttime", "begintime", "tmin"),
+    "offset": ("offset", "end", "stop", "offsettime", "endtime", "stoptime", "tmax"),
+    "label": (
+        *("label", "eventlabel", "annotation", "class", "species", "labels", "classname", "category"),
+        *("commonname", "speciesname", "scientificname", "speciescode", "soundevent", "event", "sound"),
+        *("tag", "calltype", "text"),
+    ),
+    "file": (
+        *("filename", "file", "path", "filepath", "recording", "audiofile", "audiofilename", "audio"),
+        *("wavfile", "soundfile", "beginpath", "beginfile", "segmentid"),
+    ),
+    "probability": ("probability", "score", "confidence"),
+}
+"""The names by which each column is known, the first ones before others."""
+
+REQUIRED: tuple[Role, ...] = ("onset", "offset", "label")
+
+_UNIT = re.compile(r"[\s_-]*[(\[](?:s|secs?|seconds)[)\]]$|[\s_-]+(?:s|secs?|seconds)$")
+_SPACES = re.compile(r"[\s_-]+")
+
+
+class Row(NamedTuple):
+    """Cells by the name of their column, and where messages say that they stand."""
+
+    cells: dict[str, str]
+    where: str
+
+
+class Columns(NamedTuple):
+    """The names of the columns of a table; there may be several for the label, and none of the last two."""
+
+    onset: str
+    offset: str
+    labels: tuple[str, ...]
+    file: str | None
+    probability: str | None
+
+
+def header_of(text: str) -> list[str]:
+    """The names of the columns of a table."""
+    line = text.partition("\n")[0]
+    return [name.strip() for name in next(_reader(line), [])]
+
+
+def has_columns(names: Sequence[str]) -> bool:
+    """Whether a table has what events need."""
+    return all(_known(role, names) for role in REQUIRED)
+
+
+def find_columns(path: Path, names: Sequence[str]) -> Columns:
+    """Say which column is what.
+
+    Raises:
+        DataError: when one is missing, with the columns that are there.
+    """
+    for role in REQUIRED:
+        if not _known(role, names):
+            raise DataError(
+                f"{path}: strong labels need a column {role!r} ({', '.join(NAMES[role][1:5])} ...), "
+                f"found {', '.join(names) or 'none'}{did_you_mean(role, names)}"
+            )
+    return Columns(
+        _known("onset", names)[0],
+        _known("offset", names)[0],
+        tuple(_known("label", names)),
+        next(iter(_known("file", names)), None),
+        next(iter(_known("probability", names)), None),
+    )
+
+
+def read_rows(path: Path, text: str) -> Iterator[Row]:
+    """The rows of a table behind its header; separated by tabs, semicolons or commas.
+
+    Raises:
+        DataError: naming file and line of the first row that has more cells than there are columns.
+    """
+    names = header_of(text)
+    reader = _reader(text)
+    try:
+        next(reader, None)
+        for cells in reader:
+            where = place(path, reader.line_num)
+            if len(cells) > len(names):
+                raise DataError(f"{where}: has {len(cells)} cells for {len(names)} columns")
+            padded = [*cells, *[""] * (len(names) - len(cells))]
+            if any(cells):
+                yield Row(dict(zip(names, padded, strict=True)), where)
+    except csv.Error as error:
+        raise DataError(f"{place(path, reader.line_num)}: {error}") from None
+
+
+def events_by_file(rows: Iterable[Row], columns: Columns) -> dict[str, list[SoundEvent]]:
+    """The events of each recording; a row without onset and label says that nothing is heard in it.
+
+    Of several columns for the label the first one counts that is not empty throughout.
+    """
+    label = columns.labels[0]
+    if len(columns.labels) > 1:
+        rows = list(rows)
+        filled = (name for name in columns.labels if any(row.cells[name].strip() for row in rows))
+        label = next(filled, label)
+    events: dict[str, list[SoundEvent]] = {} if columns.file else {THIS_RECORDING: []}
+    for row in rows:
+        name = row.cells[columns.file].strip() if columns.file else THIS_RECORDING
+        if columns.file and not name:
+            raise DataError(f"{row.where}: the column {columns.file!r} is empty")
+        of_file = events.setdefault(name, [])
+        if row.cells[label].strip() or row.cells[columns.onset].strip():
+            of_file.append(_event(row, columns, label))
+    return events
+
+
+def _event(row: Row, columns: Columns, label: str) -> SoundEvent:
+    onset_s, offset_s = (seconds(row.cells[name] or "nan", row.where) for name in columns[:2])
+    probability = row.cells[columns.probability].strip() if columns.probability else ""
+    try:
+        certainty = float(probability or 1)
+    except ValueError:
+        raise DataError(f"{row.where}: {columns.probability} must be a number, got {probability!r}") from None
+    return checked_event(row.cells[label], onset_s, offset_s, row.where, certainty)
+
+
+def _known(role: Role, names: Sequence[str]) -> list[str]:
+    """The columns that may be of this kind, the better known names first."""
+    plain = {name: _SPACES.sub("", _UNIT.sub("", name.lower())) for name in names}
+    return [name for known in NAMES[role] for name in names if plain[name] == known]
+
+
+def _reader(text: str) -> Any:
+    """Tables with tabs have no quotes: what looks like one is a part of the label."""
+    header = text.partition("\n")[0]
+    if "\t" in header:
+        return csv.reader(io.StringIO(text), delimiter="\t", quoting=csv.QUOTE_NONE)
+    return csv.reader(io.StringIO(text), delimiter=";" if ";" in header else ",")

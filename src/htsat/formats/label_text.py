@@ -1,0 +1,70 @@
+"""What all readers of strong labels share: the text of a file, times, and errors that name the line."""
+
+from __future__ import annotations
+
+import codecs
+import re
+from pathlib import Path
+
+from htsat.errors import DataError
+from htsat.scores import SoundEvent
+
+THIS_RECORDING = ""
+"""How events are named whose file does not say which recording it is about."""
+
+_UTF16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+_DECIMAL_COMMA = re.compile(r"\s*\d*,\d+\s*", flags=re.ASCII)
+
+
+def label_text(path: Path) -> str:
+    """The text of a label file, UTF-8 or (with its mark) UTF-16; lines end with a line feed.
+
+    Raises:
+        DataError: when it cannot be read, or is in another encoding.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise DataError(f"{path}: {error.strerror}") from None
+    encoding = "utf-16" if content.startswith(_UTF16_MARKS) else "utf-8-sig"
+    try:
+        text = content.decode(encoding)
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise DataError(f"{path}, line {line}: is neither UTF-8 nor UTF-16 text; save it as UTF-8") from None
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def place(path: Path, line: int) -> str:
+    """How messages name a line of a file, counted from 1."""
+    return f"{path}, line {line}"
+
+
+def seconds(text: str, where: str) -> float:
+    """A time; the decimal point may be a comma.
+
+    Raises:
+        DataError: when it is no number.
+    """
+    try:
+        return float(text.replace(",", ".") if _DECIMAL_COMMA.fullmatch(text) else text)
+    except ValueError:
+        raise DataError(f"{where}: onset and offset must be seconds, got {text!r}") from None
+
+
+def checked_event(
+    label: str, onset_s: float, offset_s: float, where: str, probability: float = 1.0
+) -> SoundEvent:
+    """An event that can be one.
+
+    Raises:
+        DataError: for times that do not follow each other, no label, or a probability outside 0 to 1.
+    """
+    label = label.strip()
+    if not label or not 0 <= onset_s <= offset_s < float("inf"):
+        raise DataError(
+            f"{where}: expected 0 <= onset <= offset and a label, got {onset_s:g}, {offset_s:g} and {label!r}"
+        )
+    if not 0 <= probability <= 1:
+        raise DataError(f"{where}: expected a probability from 0 to 1, got {probability:g}")
+    return SoundEvent(label, onset_s, offset_s, probability)
