@@ -8,7 +8,7 @@ from htsat.data.clip import Clip, Member
 from htsat.errors import AudioError, DataError
 from htsat.evaluation.ensemble import Ensemble
 from htsat.labels import LabelSet
-from htsat.recognition.recognizer import NonFiniteScoresError
+from htsat.recognition.inference import NonFiniteScoresError
 
 
 @pytest.mark.parametrize("duration_s", [0.3, 1.0, 4.7])

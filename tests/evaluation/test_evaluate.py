@@ -142,13 +142,14 @@ def test_processes_share_the_clips_and_all_get_the_report_of_one(ensemble, manif
     """Each of three hears its share; what the others heard comes from hearing their shares here."""
     gone = Clip(tmp_path / "gone.wav", ("low",))
     clips = manifest.only([gone, *manifest.clips])
+    listener = Listener.of(ensemble, clips)
     seen = []
 
     class Others(Processes):
         def gather(self, share):
             seen.append(len(share))
             shares = [
-                [_answer(ensemble, clip) for clip in Processes(r, 3).share(clips.clips)] for r in range(3)
+                [listener.answer(clip) for clip in Processes(r, 3).share(clips.clips)] for r in range(3)
             ]
             np.testing.assert_equal(list(share), shares[self.rank])
             return [shares[number % 3][number // 3] for number in range(len(clips.clips))]

@@ -11,7 +11,8 @@ import soundfile
 from htsat.engines.protocol import EngineOutput
 from htsat.errors import AudioError, ConfigError, HtsatError
 from htsat.recognition.events import find_events
-from htsat.recognition.recognizer import NonFiniteScoresError, Recognizer
+from htsat.recognition.inference import NonFiniteScoresError
+from htsat.recognition.recognizer import Recognizer
 from htsat.rules import EventRules
 from htsat.scores import FloatArray, FrameScores, SoundEvent
 

@@ -5,18 +5,22 @@ m4a, mp4, webm, video, damaged headers. Both ways share the mix-down (mean of th
 """
 
 from htsat.audio.decode import SUFFIXES
+from htsat.audio.pcm import ENCODINGS, PcmFormat, pcm_blocks
 from htsat.audio.stream import AudioStream, array_blocks, load_audio, open_audio
 from htsat.audio.stretch import Stretch, count_samples, cut_stretch, read_stretch, resampled_length
 
 __all__ = [
+    "ENCODINGS",
     "SUFFIXES",
     "AudioStream",
+    "PcmFormat",
     "Stretch",
     "array_blocks",
     "count_samples",
     "cut_stretch",
     "load_audio",
     "open_audio",
+    "pcm_blocks",
     "read_stretch",
     "resampled_length",
 ]

@@ -55,12 +55,17 @@ def _as_float(samples: NDArray[Any]) -> FloatArray:
 
 
 def mono_blocks(blocks: Iterable[FloatArray], rate_in: int, rate_out: int) -> Iterator[FloatArray]:
-    """Checked and resampled blocks of about one second, none of them empty.
+    """Checked and resampled blocks of about one second; see `resampled_blocks`."""
+    return resampled_blocks(_regrouped(blocks, rate_in), rate_in, rate_out)
+
+
+def resampled_blocks(blocks: Iterable[FloatArray], rate_in: int, rate_out: int) -> Iterator[FloatArray]:
+    """Checked and resampled blocks as they come, none of them empty.
 
     Raises:
         AudioError: for samples that are not finite, and when less than one sample remains.
     """
-    checked = _checked(_regrouped(blocks, rate_in), rate_in)
+    checked = _checked(blocks, rate_in)
     is_empty = True
     for block in checked if rate_in == rate_out else _resampled(checked, rate_in, rate_out):
         if len(block):

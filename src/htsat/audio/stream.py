@@ -6,6 +6,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from io import BufferedIOBase
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, Self
@@ -120,7 +121,7 @@ def _spooled(source: BinaryIO, resources: ExitStack) -> Path:
     return path
 
 
-def name_of(source: Path | BinaryIO) -> str:
+def name_of(source: Path | BinaryIO | BufferedIOBase) -> str:
     """How messages name a file or a stream."""
     return str(source) if isinstance(source, Path) else str(getattr(source, "name", "stream"))
 

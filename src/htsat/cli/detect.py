@@ -38,7 +38,7 @@ def main(argv: list[str]) -> int:
     batch = Batch.found(args.inputs)
     model = load_model(args)
     require_classes(model)
-    rules = _rules(args, model.description)
+    rules = choose_rules(args, model.description)
     with results(args.output, text_format, batch.inputs) as write:
 
         def listen(item: Input) -> None:
@@ -48,7 +48,7 @@ def main(argv: list[str]) -> int:
         return batch.run(listen, shows_progress=shows_progress(args.output))
 
 
-def _rules(args: Namespace, model: ModelDescription) -> EventRules:
+def choose_rules(args: Namespace, model: ModelDescription) -> EventRules:
     """The model's own rules, of which options override single ones."""
     overridden = {name: getattr(args, name) for name in _RULES if getattr(args, name) is not None}
     if args.threshold is not None:
@@ -98,13 +98,14 @@ def _parser() -> Parser:
         "htsat detect street.flac --classes 'Dog,Siren' --min-duration 0.5 --format audacity -o street.txt",
     )
     add_inputs(parser)
-    _add_rules(parser)
+    add_rules(parser)
     add_text_output(parser, EVENT_FORMATS)
     add_model_options(parser)
     return parser
 
 
-def _add_rules(parser: Parser) -> None:
+def add_rules(parser: Parser) -> None:
+    """The options that override the rules of the model."""
     group = parser.add_argument_group("rules, in the order in which they apply (default: the model's own)")
     group.add_argument(
         "--threshold", type=probability, metavar="P", help="probability above which a class sounds"

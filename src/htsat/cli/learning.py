@@ -225,7 +225,7 @@ def _figures(figures: Figures) -> str:
 def _event_figures(figures: EventFigures) -> str:
     scores = f"PSDS1 {figures.psds1:.3f}, PSDS2 {figures.psds2:.3f}"
     f_scores = f"collar F1 {figures.collar_f1:.3f}, intersection F1 {figures.intersection_f1:.3f}"
-    return f"  events: {f_scores}, {scores} (the {figures.n_clips} with strong labels)"
+    return f"  events: {f_scores}, {scores} ({figures.n_clips} with strong labels)"
 
 
 def describe_summary(summary: Summary, folder: Path) -> Iterator[str]:

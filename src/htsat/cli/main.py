@@ -20,6 +20,7 @@ from htsat.errors import ConfigError, HtsatError, MissingExtraError, did_you_mea
 COMMANDS = {
     "tag": "name what is heard in recordings",
     "detect": "find when each sound begins and ends",
+    "listen": "report sounds live, each when it has ended",
     "embed": "turn recordings into vectors",
     "finetune": "train a model on your own recordings",
     "train": "run an experiment: a preset, or a file of settings",

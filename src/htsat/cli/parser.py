@@ -90,7 +90,22 @@ def add_text_output(parser: Parser, formats: Iterable[str]) -> None:
 
 
 def add_model_options(parser: Parser) -> None:
-    """Which model listens, and how."""
+    """Which model listens, and how it cuts recordings into clips."""
+    group = add_engine_options(parser)
+    group.add_argument(
+        "--batch-size", type=count, default=8, metavar="N", help="clips that run together (default: 8)"
+    )
+    group.add_argument(
+        "--overlap",
+        type=_number,
+        default=0.5,
+        metavar="X",
+        help="fraction of a clip that neighbouring clips share (default: 0.5)",
+    )
+
+
+def add_engine_options(parser: Parser) -> argparse._ArgumentGroup:
+    """Which model listens, and what runs it; returns the group of these options."""
     group = parser.add_argument_group("model")
     group.add_argument(
         "--model", metavar="M", help="name, model file or hf://owner/repo (default: the one inside)"
@@ -102,20 +117,11 @@ def add_model_options(parser: Parser) -> None:
         "--engine", choices=["auto", "torch"], default="auto", help="what runs the network (default: auto)"
     )
     group.add_argument("--precision", choices=["fp32", "bf16"], default="fp32", help="(default: fp32)")
-    group.add_argument(
-        "--batch-size", type=count, default=8, metavar="N", help="clips that run together (default: 8)"
-    )
     group.add_argument("--threads", type=count, metavar="N", help="processor threads (default: all cores)")
-    group.add_argument(
-        "--overlap",
-        type=_number,
-        default=0.5,
-        metavar="X",
-        help="fraction of a clip that neighbouring clips share (default: 0.5)",
-    )
     group.add_argument(
         "--short",
         choices=["repeat", "pad"],
         default="repeat",
         help="what fills the clip of a shorter recording: its repetition, or silence (default: repeat)",
     )
+    return group

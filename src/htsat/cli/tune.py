@@ -213,7 +213,8 @@ def _classes(report: TuneReport) -> Iterator[str]:
     if report.objective == "tags":
         rules = [{"threshold": of["threshold"]} for of in rules]
     yield " before   after  number  " + " ".join(f"{_COLUMNS[name]:>7}" for name in rules[0]) + "  class"
-    for index in sorted(range(len(report.labels)), key=lambda index: -report.n_events[index]):
+    present = [index for index, n in enumerate(report.n_events) if n]
+    for index in sorted(present, key=lambda index: -report.n_events[index]):
         values = " ".join(f"{value:7.4g}" for value in rules[index].values())
         mark = "" if report.is_tuned[index] else " (as before)"
         figures = f"{_number(before[index]):>7} {_number(after[index]):>7} {report.n_events[index]:7d}"

@@ -27,7 +27,7 @@ from htsat.evaluation.threshold_search import best_thresholds
 from htsat.evaluation.tuning import MIN_EVENTS, Kind, Objective, tune
 from htsat.metrics.event_table import EventTable
 from htsat.processes import ALONE, Processes
-from htsat.recognition.recognizer import NonFiniteScoresError
+from htsat.recognition.inference import NonFiniteScoresError
 from htsat.rules import EventRules
 from htsat.scores import FrameScores
 

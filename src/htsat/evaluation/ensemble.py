@@ -22,7 +22,8 @@ from htsat.evaluation.shifts import shift_samples, shifted, stretch
 from htsat.labels import LabelSet
 from htsat.metrics.ranking import Doubles
 from htsat.recognition.clips import TooShortError
-from htsat.recognition.recognizer import NonFiniteScoresError, Recognizer
+from htsat.recognition.inference import NonFiniteScoresError
+from htsat.recognition.recognizer import Recognizer
 from htsat.scores import FloatArray, FrameScores, Task
 
 

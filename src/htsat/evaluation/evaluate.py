@@ -37,7 +37,7 @@ from htsat.metrics.clip_based import confusion_matrix, cross_entropy
 from htsat.metrics.ranking import Doubles, RankMetrics
 from htsat.metrics.summary import N_RESAMPLES, RankedClips
 from htsat.processes import ALONE, Processes
-from htsat.recognition.recognizer import NonFiniteScoresError
+from htsat.recognition.inference import NonFiniteScoresError
 from htsat.scores import FloatArray, Tag, Task
 
 N_WORST_CLIPS = 20

@@ -21,7 +21,8 @@ from htsat.errors import AudioError, DataError
 from htsat.evaluation.evaluate import Progress
 from htsat.labels import LabelSet
 from htsat.metrics.event_table import EventTable
-from htsat.recognition.recognizer import NonFiniteScoresError, Recognizer
+from htsat.recognition.inference import NonFiniteScoresError
+from htsat.recognition.recognizer import Recognizer
 from htsat.scores import FloatArray, FrameScores, probabilities
 
 

@@ -37,8 +37,11 @@ MIN_EVENTS = 5
 """Classes with fewer true events keep the rules that they have."""
 
 _ROUNDS = 3
-_LEAST_GAIN = 1e-9
+_LEAST_GAIN = 0.2
+"""A rule is changed where that wins at least so much of one true event: less is chance."""
 _SEED = 0
+_SLACK = 1e-5
+"""Of a frame: rounding."""
 
 _VARIED: dict[Kind, dict[str, tuple[float, ...]]] = {
     "frames": {
@@ -55,14 +58,6 @@ _VARIED: dict[Kind, dict[str, tuple[float, ...]]] = {
     },
 }
 """Values that are tried, the one to begin with first."""
-
-_WHOLE_FRAMES: dict[str, Callable[[float], float]] = {
-    "median_filter_s": lambda n_frames: math.floor(n_frames / 2),
-    "max_gap_s": math.floor,
-    "min_duration_s": math.ceil,
-    "step_s": lambda n_frames: max(1, math.floor(n_frames + 0.5)),
-}
-"""How many frames rules in seconds are, as far as they differ."""
 
 
 class Tuned(NamedTuple):
@@ -161,7 +156,7 @@ class _Search:
                 if (varied[name] == value).all():
                     continue
                 values = self._values({**varied, name: np.full(len(best), value)}, best)
-                is_better = values > best + _LEAST_GAIN
+                is_better = values > best + _LEAST_GAIN / self.clips.n_events
                 varied = {**varied, name: np.where(is_better, value, varied[name])}
                 best = np.where(is_better, values, best)
             if np.array_equal(before, best):
@@ -195,10 +190,23 @@ def _different(kind: Kind, frame_s: float) -> dict[str, list[float]]:
     """The values that are tried, less those that are the same number of frames as an earlier one."""
     grid = {}
     for name, values in _VARIED[kind].items():
-        whole_frames = _WHOLE_FRAMES.get(name, lambda n_frames: n_frames)
-        by_length = {whole_frames(value / frame_s): value for value in reversed(values)}
-        grid[name] = [value for value in values if value in by_length.values()]
+        firsts = {_in_frames(name, value, frame_s): value for value in reversed(values)}
+        grid[name] = [value for value in values if value in firsts.values()]
     return grid
+
+
+def _in_frames(name: str, value: float, frame_s: float) -> float:
+    """How long a rule is in whole frames; what is no length stays as it is."""
+    match name:
+        case "median_filter_s":
+            return math.floor(value / frame_s / 2)
+        case "max_gap_s":
+            return math.floor(value / frame_s + _SLACK)
+        case "min_duration_s":
+            return math.ceil(value / frame_s - _SLACK)
+        case "step_s":
+            return max(1, math.floor(value / frame_s + 0.5))
+    return value
 
 
 def _rules(kind: Kind, varied: Varied, thresholds: Doubles) -> EventRules:

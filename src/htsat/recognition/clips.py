@@ -109,14 +109,14 @@ def cut(blocks: Iterable[FloatArray], plan: ClipPlan) -> Iterator[Clip]:
     Raises:
         TooShortError: when the recording is shorter than 20 ms.
     """
-    portions = _portions(blocks, plan.clip_samples, plan.hop_samples)
-    samples = next(portions, np.empty(0, np.float32))
+    in_portions = portions(blocks, plan.clip_samples, plan.hop_samples)
+    samples = next(in_portions, np.empty(0, np.float32))
     start = 0
     if len(samples) < plan.clip_samples:
-        yield _short_clip(samples, plan)
+        yield short_clip(samples, plan)
         return
     yield Clip(samples, start, len(samples))
-    for portion in portions:
+    for portion in in_portions:
         n_new = plan.frames_covering(len(portion)) * plan.frame_samples
         n_zeros = n_new - len(portion)
         samples = np.concatenate([samples[n_new:], portion, np.zeros(n_zeros, np.float32)])
@@ -124,7 +124,7 @@ def cut(blocks: Iterable[FloatArray], plan: ClipPlan) -> Iterator[Clip]:
         yield Clip(samples, start, len(samples) - n_zeros)
 
 
-def _portions(blocks: Iterable[FloatArray], first_samples: int, later_samples: int) -> Iterator[FloatArray]:
+def portions(blocks: Iterable[FloatArray], first_samples: int, later_samples: int) -> Iterator[FloatArray]:
     """The same samples in portions of other sizes; the last portion may be smaller."""
     parts: list[FloatArray] = []
     n_missing = first_samples
@@ -141,7 +141,8 @@ def _portions(blocks: Iterable[FloatArray], first_samples: int, later_samples: i
         yield np.concatenate(parts)
 
 
-def _short_clip(samples: FloatArray, plan: ClipPlan) -> Clip:
+def short_clip(samples: FloatArray, plan: ClipPlan) -> Clip:
+    """All of a recording that is shorter than a clip, filled as the plan says; see `cut` for the errors."""
     n_samples = len(samples)
     if n_samples < round(MIN_DURATION_S * plan.sample_rate):
         raise TooShortError(
@@ -168,6 +169,14 @@ def fold_back(n_samples: int, plan: ClipPlan) -> NDArray[np.float64]:
     shared = np.maximum(shared_ends - shared_starts, 0).sum(axis=0)
     weights: NDArray[np.float64] = shared / shared.sum(axis=1, keepdims=True)
     return weights
+
+
+def own_frames(clip: Clip, values: FloatArray, plan: ClipPlan) -> NDArray[np.floating]:
+    """Values on the grid of the recording: those of the network `(T, C)`, unless the clip is a repetition."""
+    is_short = clip.start == 0 and clip.n_samples < plan.clip_samples
+    if is_short and plan.short == "repeat":
+        return fold_back(clip.n_samples, plan) @ values
+    return values
 
 
 class Stitched(NamedTuple):
@@ -225,7 +234,7 @@ class Stitcher:
         self._clip_values = np.concatenate([self._clip_values, blank - np.inf])
 
     def _accumulate(self, clip: Clip, values: FloatArray) -> None:
-        frames = self._frames_of(clip, values)
+        frames = own_frames(clip, values, self._plan)
         start = self._first_frame_of(clip) - self._first_frame
         place = slice(start, start + len(frames))
         fade = self._fade[: len(frames)]
@@ -233,13 +242,6 @@ class Stitcher:
         self._weights[place] += fade
         self._clip_values[place] = np.maximum(self._clip_values[place], values.mean(axis=0, dtype=np.float64))
         self._n_samples = clip.start + clip.n_samples
-
-    def _frames_of(self, clip: Clip, values: FloatArray) -> NDArray[np.floating]:
-        """Values on the grid of the recording: those of the network, unless the clip is a repetition."""
-        is_short = clip.start == 0 and clip.n_samples < self._plan.clip_samples
-        if is_short and self._plan.short == "repeat":
-            return fold_back(clip.n_samples, self._plan) @ values
-        return values
 
     def _hand_out(self, stop_frame: int) -> Stitched:
         n_frames = stop_frame - self._first_frame

@@ -16,15 +16,13 @@ import numpy as np
 
 from htsat.audio import array_blocks, open_audio
 from htsat.engines.protocol import Engine, EngineOutput, ModelDescription
-from htsat.errors import ConfigError, HtsatError
+from htsat.errors import ConfigError
 from htsat.recognition.clips import Clip, ClipPlan, Short, Stitched, Stitcher, TooShortError, cut
 from htsat.recognition.events import EventFinder
+from htsat.recognition.inference import NonFiniteScoresError, infer, require_classes, scores_of
+from htsat.recognition.live import LiveDetector
 from htsat.rules import EventRules
 from htsat.scores import ClipScores, FloatArray, FrameGrid, FrameScores, Seconds, SoundEvent, Tag, in_order
-
-
-class NonFiniteScoresError(HtsatError):
-    """The network answered with numbers that are not finite; nothing can be concluded from them."""
 
 
 class Hearing(NamedTuple):
@@ -130,6 +128,19 @@ class Recognizer:
         events += finder.finish()
         return Hearing(mean.duration_s, mean.clip_scores(), in_order(events, self.description.labels))
 
+    def listen(self, blocks: Iterable[FloatArray], rules: EventRules | None = None) -> Iterator[SoundEvent]:
+        """The events of a stream that goes on: each once, when it has ended; blocks as for `score_blocks`.
+
+        `live` makes the detector that does this, with other settings, and tells its delay.
+        """
+        return self.live(rules).listen(blocks)
+
+    def live(
+        self, rules: EventRules | None = None, *, hop_s: float | None = None, margin_s: float | None = None
+    ) -> LiveDetector:
+        """A detector for streams; `hop_s` and `margin_s` as for `LiveDetector`."""
+        return LiveDetector(self.engine, rules, hop_s=hop_s, margin_s=margin_s, short=self._plan.short)
+
     def clip_scores(self, source: str | Path) -> ClipScores:
         """The scores of a file as a whole: the mean of its frame logits over time."""
         mean = _RunningMean(self.description)
@@ -154,30 +165,15 @@ class Recognizer:
             NonFiniteScoresError: when the network's answer is not finite.
         """
         description = self.description
-        if not len(description.labels):
-            raise HtsatError("this model has no classes: it can only embed")
+        require_classes(description)
         tagging = Stitcher(self._plan, len(description.labels))
         frames = Stitcher(self._plan.in_frames(description.n_frames), len(description.labels))
         for clips, output in self._run(blocks):
             coarse = tagging.add(clips, output.tagging_logits)
             fine = frames.add(clips, output.frame_logits)
             if fine.grid.n_frames:
-                yield self._scores(fine, coarse)
-        yield self._scores(frames.finish(), tagging.finish())
-
-    def _scores(self, frames: Stitched, tagging: Stitched) -> FrameScores:
-        """The scores of one stretch of a recording, in the frames of `frames`."""
-        description = self.description
-        ratio = description.n_frames // description.n_coarse_frames
-        around = np.arange(frames.grid.n_frames) // ratio  # coarse frame around each frame
-        return FrameScores(
-            logits=frames.values,
-            clip_logits=tagging.clip_values[around],
-            grid=frames.grid,
-            labels=description.labels,
-            task=description.task,
-            tagging_logits=tagging.values[around],
-        )
+                yield scores_of(fine, coarse, description)
+        yield scores_of(frames.finish(), tagging.finish(), description)
 
     def embed_blocks(self, blocks: Iterable[FloatArray], per: Per = "clip") -> Iterator[Embeddings]:
         """Embed a stream, some clips or frames at a time; blocks and errors as for `score_blocks`."""
@@ -202,14 +198,7 @@ class Recognizer:
     def _run(self, blocks: Iterable[FloatArray]) -> Iterator[tuple[list[Clip], EngineOutput]]:
         clips = cut(blocks, self._plan)
         while batch := list(islice(clips, self._batch_size)):
-            output = self.engine.frame_scores(np.stack([clip.samples for clip in batch]))
-            if not all(np.isfinite(array).all() for array in output):
-                start_s, stop_s = self._start_s(batch[0]), self._start_s(batch[-1]) + self.description.clip_s
-                raise NonFiniteScoresError(
-                    f"model {self.description.name!r} gave scores that are not finite "
-                    f"for the audio between {start_s:g} s and {stop_s:g} s"
-                )
-            yield batch, output
+            yield batch, infer(self.engine, batch)
 
     def _start_s(self, clip: Clip) -> float:
         return clip.start / self.description.sample_rate

@@ -167,7 +167,7 @@ def _write(path: Path, summary: Summary) -> None:
         "accuracy": summary.accuracy and summary.accuracy._asdict(),
         "mAP": summary.mean_average_precision._asdict(),
         "runs": [
-            {"run": result.run, "part": result.part, "seed": result.seed, **result.figures._asdict()}
+            {"run": result.run, "part": result.part, "seed": result.seed, **result.figures.document()}
             for result in summary.results
         ],
     }

@@ -43,6 +43,10 @@ class Figures(NamedTuple):
     mean_average_precision: float
     events: EventFigures | None = None
 
+    def document(self) -> dict[str, Any]:
+        """As it stands in JSON."""
+        return {**self._asdict(), "events": self.events and self.events._asdict()}
+
 
 class Outcome(NamedTuple):
     """The model of a run, and how well it hears the held-out clips and those of the test fold, if any."""
@@ -86,5 +90,6 @@ def _event_figures(content: dict[str, Any]) -> EventFigures | None:
     """A report has PSDS where there are events to detect."""
     if "psds1" not in content:
         return None
-    f_scores = (content[name]["macro"] for name in ("collar_f1", "intersection_f1"))
-    return EventFigures(content["events"]["n_recordings"], *f_scores, content["psds1"], content["psds2"])
+    collar, intersection = (content[name]["macro"] for name in ("collar_f1", "intersection_f1"))
+    n_clips = content["events"]["n_recordings"]
+    return EventFigures(n_clips, collar, intersection, content["psds1"], content["psds2"])
