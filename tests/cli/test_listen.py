@@ -113,7 +113,7 @@ class TestMessages:
         assert listen_to(as_s16le(waveform), *OPTIONS) == 0
         # A hop and a margin of 0.5 s, and two frames of silence less one.
         assert capsys.readouterr().err == (
-            "htsat: listening to standard input (s16le, 8000 Hz, 1 channel(s)); "
+            "htsat: listening to standard input (s16le, 8000 Hz, 1 channel); "
             "an event is reported at most 1.03 s after its end\n"
         )
 

@@ -147,7 +147,7 @@ from htsat.data.augment import WaveformAugmentation
 from htsat.network import ModelConfig
 from htsat.training.experiment import Experiment, Optimisation
 from htsat.training.train import train
-from htsat.training.experiment import Machines, Teaching
+from htsat.training.experiment import Detection, Machines, Teaching
 from htsat.training.mixing import MixStyle, Mixup, SpecAugment
 torch.set_num_threads({torch.get_num_threads()})
 config = {ModelConfig.named("small", n_classes=2)!r}

@@ -62,7 +62,8 @@ def _opened(args: Namespace, sample_rate: int) -> Iterator[_Source]:
     """The microphone on a terminal, else standard input; says at the end how much was not heard."""
     if not sys.stdin.isatty():
         pcm = PcmFormat(args.input_rate or sample_rate, args.channels or 1, args.encoding or "s16le")
-        what = f"standard input ({pcm.encoding}, {pcm.sample_rate} Hz, {pcm.n_channels} channel(s))"
+        channels = "1 channel" if pcm.n_channels == 1 else f"{pcm.n_channels} channels"
+        what = f"standard input ({pcm.encoding}, {pcm.sample_rate} Hz, {channels})"
         yield _Source(
             STANDARD_INPUT, what, pcm_blocks(cast("BufferedIOBase", sys.stdin.buffer), pcm, sample_rate)
         )
@@ -155,7 +156,9 @@ def _parser() -> Parser:
         "  ffmpeg -i rtsp://camera/ -f s16le -ac 1 -ar 32000 - | htsat listen --format jsonl",
     )
     _add_samples(parser)
-    parser.add_argument("--hop", type=seconds, metavar="S", help="listen every S seconds (default: 0.5)")
+    parser.add_argument(
+        "--hop", type=seconds, metavar="S", help="listen every S seconds, rounded up to frames (default: 0.5)"
+    )
     parser.add_argument(
         "--margin",
         type=seconds,
