@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from htsat.errors import HtsatError
-from htsat.files import atomic_path
+from htsat.files import atomic_path, write_text
 
 
 def test_a_file_takes_its_name_when_it_is_whole(tmp_path: Path) -> None:
@@ -56,3 +56,8 @@ def test_what_is_not_a_file_is_not_replaced(tmp_path: Path, name: str) -> None:
     with pytest.raises(HtsatError, match="is not a file that can be replaced"), atomic_path(path):
         pass
     assert path.exists()
+
+
+def test_a_text_may_name_files_whose_names_are_no_text(tmp_path: Path) -> None:
+    write_text(tmp_path / "deep" / "report.json", "\udcff.wav ä")
+    assert (tmp_path / "deep" / "report.json").read_bytes() == b"\xff.wav \xc3\xa4"

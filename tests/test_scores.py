@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from htsat.labels import LabelSet
-from htsat.scores import ClipScores, FrameGrid, FrameScores, Tag, probabilities
+from htsat.scores import ClipScores, FrameGrid, FrameScores, Tag, log_odds, probabilities
 
 LABELS = LabelSet(("a", "b", "c"))
 
@@ -89,3 +89,13 @@ def test_the_clip_is_the_mean_over_time_and_not_over_frames() -> None:
     np.testing.assert_allclose(clip.logits, [1, 0, 2])
     assert clip.logits.dtype == np.float32
     assert (clip.labels, clip.task) == (LABELS, "multi_label")
+
+
+def test_log_odds_undo_probabilities_and_stay_finite() -> None:
+    logits = np.linspace(-80, 12, 93, dtype=np.float32)
+    np.testing.assert_allclose(
+        log_odds(probabilities(logits, "multi_label").astype(np.float64)), logits, rtol=1e-5, atol=0.01
+    )
+    assert np.isfinite(log_odds(np.array([0.0, 1.0]))).all()
+    chances = np.array([1e-30, 0.25, 0.999])
+    np.testing.assert_allclose(probabilities(log_odds(chances), "multi_label"), chances, rtol=1e-5)

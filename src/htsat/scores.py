@@ -36,6 +36,17 @@ def probabilities(logits: FloatArray, task: Task) -> FloatArray:
     return softmax
 
 
+# Between these a logit in single precision is finite, and gives the probability again.
+_SMALLEST, _LARGEST = 1e-37, 1 - 2.0**-25
+
+
+def log_odds(probabilities: NDArray[np.floating]) -> FloatArray:
+    """The multi-label logits of probabilities; those of 0 and 1 are finite. Shape: any -> the same."""
+    inside = np.clip(probabilities.astype(np.float64), _SMALLEST, _LARGEST)
+    logits: FloatArray = np.log(inside / (1 - inside)).astype(np.float32)
+    return logits
+
+
 class Tag(NamedTuple):
     """One class heard in a recording."""
 

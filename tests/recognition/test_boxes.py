@@ -72,10 +72,9 @@ def plain_boxes(scores: FrameScores, rules: BoxRules, frame_s: float) -> list[So
                 levels[-1][1] = i
             else:
                 levels.append([i, i, value])
-        onsets = [b[1] for a, b, c in zip(levels, levels[1:], levels[2:], strict=False) if a[2] < b[2] > c[2]]
-        offsets = [
-            b[0] for a, b, c in zip(levels, levels[1:], levels[2:], strict=False) if a[2] > b[2] < c[2]
-        ]
+        triples = [levels[i - 1 : i + 2] for i in range(1, len(levels) - 1)]
+        onsets = [b[1] for a, b, c in triples if a[2] < b[2] > c[2]]
+        offsets = [b[0] for a, b, c in triples if a[2] > b[2] < c[2]]
 
         def mean(start, stop, x=x):
             return sum(x[start:stop]) / (stop - start) / 2**30

@@ -11,13 +11,13 @@ from typing import get_args
 
 from tqdm import tqdm
 
-from htsat.audio import SUFFIXES
 from htsat.bulk.inputs import Input
 from htsat.checkpoints.resolve import resolve
+from htsat.cli.labelled import read_labelled
 from htsat.cli.listening import check_output_file, load_model, require_classes, say
 from htsat.cli.main import EXIT_FAILED
 from htsat.cli.parser import Parser, add_model_options, count
-from htsat.data.manifest import MANIFEST_NAMES, Clip, Manifest, read_data
+from htsat.data.manifest import MANIFEST_NAMES, Clip, Manifest
 from htsat.errors import ConfigError
 from htsat.evaluation.tune_report import TuneReport, rules_of_class, write_tune_report
 from htsat.evaluation.tuned_model import TuneSettings, tune_model
@@ -55,7 +55,7 @@ def main(argv: list[str]) -> int:
     """Run the command."""
     args = _parser().parse(argv)
     source = resolve(args.model)
-    manifest = read_data(args.data, SUFFIXES)
+    manifest = read_labelled(args.data)
     if args.fold is not None:
         _, manifest = manifest.split_fold(args.fold)
     _check_outputs(args, source, manifest)

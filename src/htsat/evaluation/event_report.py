@@ -14,7 +14,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from htsat.files import atomic_path
+from htsat.files import write_text
 from htsat.labels import LabelSet
 from htsat.metrics.collar_based import Collar
 from htsat.metrics.counting import Counts, Numbers
@@ -131,8 +131,7 @@ class EventReport:
 
 def write_event_report(path: Path, report: EventReport) -> None:
     """Write a report as JSON; the file is whole or not there."""
-    with atomic_path(path) as temporary:
-        temporary.write_text(event_json(report), encoding="utf-8", errors="surrogateescape")
+    write_text(path, event_json(report))
 
 
 def event_json(report: EventReport) -> str:

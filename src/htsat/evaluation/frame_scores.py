@@ -23,7 +23,7 @@ from htsat.labels import LabelSet
 from htsat.metrics.event_table import EventTable
 from htsat.recognition.inference import NonFiniteScoresError
 from htsat.recognition.recognizer import Recognizer
-from htsat.scores import FloatArray, FrameScores, probabilities
+from htsat.scores import FloatArray, FrameScores, log_odds, probabilities
 
 
 @dataclass(frozen=True, eq=False)
@@ -144,13 +144,7 @@ def _alone(scores: FrameScores, chosen: NDArray[np.bool_]) -> FrameScores:
         logits, clip_logits = scores.logits[:, chosen], scores.clip_logits[:, chosen]
     else:
         logits, clip_logits = (
-            _log_odds(chances[:, chosen])
+            log_odds(chances[:, chosen])
             for chances in (scores.probabilities, probabilities(scores.clip_logits, scores.task))
         )
     return FrameScores(logits, clip_logits, scores.grid, labels, "multi_label")
-
-
-def _log_odds(chances: FloatArray) -> FloatArray:
-    inside = np.clip(chances.astype(np.float64), 1e-30, 1 - 2.0**-40)
-    odds: FloatArray = np.log(inside / (1 - inside)).astype(np.float32)
-    return odds

@@ -16,10 +16,7 @@ from numpy.typing import NDArray
 
 from htsat.evaluation.class_map import Groups
 from htsat.labels import LabelSet
-from htsat.scores import FloatArray, FrameGrid, FrameScores, Task, probabilities
-
-_SMALLEST, _LARGEST = 1e-37, 1 - 2.0**-25
-"""Between these the logit of a probability is finite, and gives it again."""
+from htsat.scores import FloatArray, FrameGrid, FrameScores, Task, log_odds, probabilities
 
 
 def reordered(scores: FrameScores, labels: LabelSet, order: Sequence[int]) -> FrameScores:
@@ -82,6 +79,4 @@ def _mean_odds(logits: Sequence[FloatArray], task: Task) -> FloatArray:
     """The log-odds of the mean probability of M models, `(T, K)`."""
     chances = [probabilities(own, task) for own in logits]
     mean: NDArray[np.float64] = np.mean(chances, axis=0, dtype=np.float64)
-    mean = np.clip(mean, _SMALLEST, _LARGEST)
-    odds: FloatArray = np.log(mean / (1 - mean)).astype(np.float32)
-    return odds
+    return log_odds(mean)

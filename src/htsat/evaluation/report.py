@@ -11,7 +11,7 @@ from typing import NamedTuple
 from htsat.data.dataset import BrokenClip
 from htsat.data.manifest import Clip
 from htsat.evaluation.detection import DetectionReport, detection_document
-from htsat.files import atomic_path
+from htsat.files import write_text
 from htsat.metrics.summary import Interval, Summary
 from htsat.scores import Tag, Task
 
@@ -96,8 +96,7 @@ class Report:
 
 def write_report(path: Path, report: Report) -> None:
     """Write a report as JSON; the file is whole or not there."""
-    with atomic_path(path) as temporary:
-        temporary.write_text(to_json(report), encoding="utf-8", errors="surrogateescape")
+    write_text(path, to_json(report))
 
 
 def to_json(report: Report) -> str:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from htsat.data.dataset import BrokenClip
 from htsat.evaluation.calibrating import Calibration
 from htsat.evaluation.measures import Figures
-from htsat.files import atomic_path
+from htsat.files import write_text
 from htsat.labels import LabelSet
 from htsat.rules import RULES_ON_FRAMES, EventRules
 
@@ -69,8 +69,7 @@ def rules_of_class(rules: EventRules, index: int) -> dict[str, float]:
 
 def write_tune_report(path: Path, report: TuneReport) -> None:
     """Write a report as JSON; the file is whole or not there."""
-    with atomic_path(path) as temporary:
-        temporary.write_text(tune_json(report), encoding="utf-8", errors="surrogateescape")
+    write_text(path, tune_json(report))
 
 
 def tune_json(report: TuneReport) -> str:

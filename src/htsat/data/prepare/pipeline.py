@@ -16,7 +16,7 @@ from htsat.data.prepare.listing import Listing
 from htsat.data.prepare.report import Report, make_report, to_json
 from htsat.data.prepare.summary import to_markdown
 from htsat.errors import ConfigError, DataError
-from htsat.files import atomic_path
+from htsat.files import write_text
 
 ManifestFormat = Literal["tsv", "parquet"]
 
@@ -81,8 +81,8 @@ def prepare(listing: Listing, source: Path, output: Path, wishes: Wishes, progre
     manifest = Manifest(_with_whole_groups(kept, report.groups_in_several_folds), listing.labels)
     path = _write_manifest(output, manifest, wishes.manifest_format)
     _write_lists(output, listing, unwanted, kept)
-    _write_text(output / "report.json", to_json(report))
-    _write_text(output / "report.md", to_markdown(report))
+    write_text(output / "report.json", to_json(report))
+    write_text(output / "report.md", to_markdown(report))
     return Prepared(path, len(kept), report)
 
 
@@ -128,11 +128,6 @@ def _write_manifest(output: Path, manifest: Manifest, chosen: ManifestFormat | N
 def _write_lists(output: Path, listing: Listing, unwanted: set[str], kept: Sequence[Clip]) -> None:
     if listing.unlabelled:
         rows = (f"{clip.path}\t{clip.group}\n" for clip in _without(listing.unlabelled, unwanted))
-        _write_text(output / "unlabelled.tsv", "path\tgroup\n" + "".join(rows))
+        write_text(output / "unlabelled.tsv", "path\tgroup\n" + "".join(rows))
     if listing.credits:
-        _write_text(output / "ATTRIBUTION.md", "".join(f"{listing.credits[clip.path]}\n" for clip in kept))
-
-
-def _write_text(path: Path, text: str) -> None:
-    with atomic_path(path) as temporary:
-        temporary.write_text(text, encoding="utf-8", errors="surrogateescape")
+        write_text(output / "ATTRIBUTION.md", "".join(f"{listing.credits[clip.path]}\n" for clip in kept))
