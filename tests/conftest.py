@@ -15,10 +15,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from htsat.network import ModelConfig
+from htsat.checkpoints import Model, ModelCard
+from htsat.labels import LabelSet
+from htsat.network import HTSAT, ModelConfig
+from htsat.rules import BoxRules, EventRules
 
 GOLDEN = Path(__file__).parent / "golden"
 SAMPLE_RATE = 32_000
+ODD_LABELS = ("Male speech, man speaking", "<b>Ü&\"'\n\t日本\x7f", "\\ 100 %")
 
 
 @pytest.fixture(scope="session")
@@ -130,6 +134,35 @@ def half_second_config() -> ModelConfig:
         n_heads=(2, 4),
         drop_path=0.0,
     )
+
+
+@pytest.fixture(scope="session")
+def lively() -> Callable[[ModelConfig], HTSAT]:
+    """Maker of networks with weights as large as learned ones: whatever is left out is seen."""
+    return _lively
+
+
+def _lively(config: ModelConfig) -> HTSAT:
+    network = HTSAT(config).eval()
+    for name, tensor in network.state_dict().items():
+        if name != "log_mel.filterbank" and tensor.is_floating_point():
+            like_official = name.replace("mel_norm.", "bn0.").replace(
+                "bias_table", "relative_position_bias_table"
+            )
+            tensor.copy_(torch.tensor(_draw(like_official, tuple(tensor.shape))))
+    return network
+
+
+@pytest.fixture(scope="session")
+def small_model(half_second_config: ModelConfig, lively: Callable[[ModelConfig], HTSAT]) -> Model:
+    """A model with odd names of classes, and rules of its own for each class. Not to be changed."""
+    config = dataclasses.replace(half_second_config, n_classes=len(ODD_LABELS))
+    boxes = BoxRules(step_s=(0.1, 0.2, 0.3))
+    rules = EventRules((0.25, 0.5, 0.75), min_duration_s=(0.0, 0.5, 1.0), boxes=boxes)
+    card = ModelCard(
+        LabelSet(ODD_LABELS), "multi_label", rules, {"licence": "MIT", "made by": '<Müller & "Söhne">'}
+    )
+    return Model(lively(config), card)
 
 
 @pytest.fixture

@@ -67,8 +67,8 @@ def test_the_network_is_at_hand(model: Path) -> None:
 
 
 def test_what_does_not_exist_is_refused(model: Path) -> None:
-    with pytest.raises(ConfigError, match="engine must be one of auto, torch, got 'onnx'"):
-        htsat.load(model, engine="onnx")
+    with pytest.raises(ConfigError, match="engine must be one of auto, torch, onnx, openvino, got 'jax'"):
+        htsat.load(model, engine="jax")
     with pytest.raises(ConfigError, match="batch_size must be at least 1, got 0"):
         htsat.load(model, batch_size=0)
     with pytest.raises(CheckpointError, match="no model 'unheard-of'"):

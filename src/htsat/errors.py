@@ -33,7 +33,17 @@ class MissingExtraError(HtsatError):
         super().__init__(f"{feature} needs packages that are not installed: pip install 'htsat[{extra}]'")
 
 
+class HtsatWarning(UserWarning):
+    """Something that goes on in another way than a user may expect."""
+
+
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """Ending of a message about an unknown name: the nearest known one, or nothing."""
     near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
     return f"; did you mean {near[0]!r}?" if near else ""
+
+
+def last_line(error: Exception) -> str:
+    """What another library says of a problem, in one line: the last of its message, cut where it is long."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[-1][:200] if lines else type(error).__name__

@@ -3,57 +3,79 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
-from htsat.checkpoints.file import load_model
 from htsat.checkpoints.resolve import resolve
-from htsat.engines.torch_engine import DeviceName, Precision, TorchEngine
+from htsat.engines.choose import DeviceName, EngineName, EngineSettings, Precision, open_engine
 from htsat.errors import ConfigError
-from htsat.network import HTSAT
 from htsat.recognition.clips import Short
 from htsat.recognition.recognizer import Recognizer
+from htsat.recognition.silence import GatedEngine
 
-_ENGINES = ("auto", "torch")
+if TYPE_CHECKING:
+    from htsat.network import HTSAT
 
 
 class LoadedModel(Recognizer):
-    """A recogniser whose network runs on PyTorch and is at hand."""
+    """A recogniser that hears silence once, whose network is at hand, if it runs on PyTorch."""
 
-    engine: TorchEngine
+    engine: GatedEngine
 
     @property
     def network(self) -> HTSAT:
-        """The module inside, in evaluation mode and on its device."""
-        return self.engine.network
+        """The module inside, in evaluation mode and on its device.
+
+        Raises:
+            ConfigError: when another runtime runs the network.
+        """
+        from htsat.engines.torch_engine import TorchEngine
+
+        runtime = self.engine.engine
+        if not isinstance(runtime, TorchEngine):
+            raise ConfigError("the network is at hand with the engine torch only: load(..., engine='torch')")
+        return runtime.network
 
 
 def load(  # noqa: PLR0913  (the settings of listening, for users in one place)
     model: str | Path | None = None,
     *,
     device: DeviceName = "auto",
-    engine: str = "auto",
-    precision: Precision = "fp32",
+    engine: Literal["auto"] | EngineName = "auto",
+    precision: Precision | None = None,
+    n_threads: int | None = None,
+    compiled: bool = False,
     batch_size: int = 8,
     overlap: float = 0.5,
     short: Short = "repeat",
+    gate_dbfs: float | None = None,
 ) -> LoadedModel:
     """Load a model to listen with.
 
     Args:
-        model: a name, a model file, or `hf://owner/repo`; None is the model in the package.
-        device: `auto` takes the first of CUDA, MPS and CPU that there is.
-        engine: what runs the network; `auto` and `torch` are the same today.
+        model: a name, a model file (`.safetensors`, or `.onnx`, `.xml` from `htsat export`), or
+            `hf://owner/repo`; None is the model in the package.
+        device: `auto` takes the first of CUDA, MPS and CPU that there is; exported files run on the CPU.
+        engine: what runs the network; `auto` takes the fastest that is installed and gives the right scores.
         precision: `bf16` is faster where the processor supports it; probabilities then move by about 0.01.
+            None is what the file says: float32, unless it was exported otherwise.
+        n_threads: of the processor; None is all cores.
+        compiled: whether torch compiles the network first.
         batch_size: clips that run together.
         overlap: fraction of a clip that neighbouring clips share.
         short: what fills the clip of a recording that is shorter: its repetition, or zeros.
+        gate_dbfs: clips whose RMS is below this level count as silence (`htsat.recognition.silence`).
 
     Raises:
         CheckpointError: when there is no such model, or the file is not one.
         ConfigError: when a setting does not exist or is out of range.
+        MissingExtraError: when what runs such a file is not installed.
     """
-    if engine not in _ENGINES:
-        raise ConfigError(f"engine must be one of {', '.join(_ENGINES)}, got {engine!r}")
-    path = resolve(model)
+    settings = EngineSettings(engine, device, precision, n_threads, compiled)
+    path = resolve(model, exported=settings.wants_exported)
     name = path.stem if model is None else str(model)
-    runtime = TorchEngine(load_model(path), name, device, precision)
-    return LoadedModel(runtime, batch_size=batch_size, overlap=overlap, short=short)
+    return LoadedModel(
+        GatedEngine(open_engine(path, name, settings), gate_dbfs),
+        batch_size=batch_size,
+        overlap=overlap,
+        short=short,
+    )

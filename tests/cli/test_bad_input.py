@@ -91,6 +91,8 @@ BAD = [
         2,
         "argument --min-probability: expected a number, got '30%'",
     ),
+    Bad("tag {bad}/good.wav --gate 3", 2, "argument --gate: expected a level in dBFS, at most 0, got '3'"),
+    Bad("tag {bad}/good.wav --jobs 0", 2, "argument --jobs: expected a whole number, at least 1, got '0'"),
     Bad("tag {bad}/good.wav --overlap 1", 2, "overlap must be at least 0 and less than 1, got 1.0"),
     Bad("tag {bad}/good.wav --device gpu", 2, "argument --device: invalid choice: 'gpu'"),
     Bad(

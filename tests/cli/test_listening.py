@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,12 +14,12 @@ import numpy as np
 import pytest
 import soundfile
 
-from htsat.cli import listening, tag
 from htsat.cli.detect import split_classes
 from htsat.errors import ConfigError
 from htsat.formats import audacity, jsonl, raven
 from htsat.labels import LabelSet
 from htsat.loading import load
+from htsat.recognition.recognizer import Recognizer
 
 Run = Callable[..., int]
 
@@ -102,6 +103,29 @@ def test_many_recordings_come_in_order_in_one_file(htsat: Run, recordings: Path)
     ]
     assert [recording.duration_s for recording in heard] == [1.5, 2.5, 3.5]
     assert all(len(recording.tags) == 3 for recording in heard)
+
+
+@pytest.mark.parametrize("command", ["tag", "detect", "embed"])
+def test_threads_that_decode_ahead_change_nothing(htsat: Run, recordings: Path, command: str) -> None:
+    (recordings / "b2.wav").write_text("no sound")
+    outputs = [recordings.parent / f"{jobs}" for jobs in (1, 3)]
+    suffix = ".npy" if command == "embed" else ".csv"
+    for output in outputs:
+        assert htsat(command, recordings, "--jobs", output.name, "-o", f"{output}{suffix}") == 1
+    one, three = (output.with_suffix(suffix).read_bytes() for output in outputs)
+    assert one == three != b""
+
+
+def test_clips_below_the_gate_are_heard_as_silence(htsat: Run, recordings: Path, captured) -> None:  # type: ignore[no-untyped-def]
+    soundfile.write(recordings / "silence.wav", np.zeros(12_000), 8_000)
+
+    def tags(name: str, *options: str) -> list[str]:
+        assert htsat("tag", recordings / name, *options) == 0
+        return [row["probability"] for row in rows(captured().out)]
+
+    # The recordings have a level of -20 dBFS.
+    assert tags("a.wav", "--gate", "-19") == tags("silence.wav")
+    assert tags("a.wav", "--gate", "-21") == tags("a.wav") != tags("silence.wav")
 
 
 def test_formats_of_one_recording_give_a_file_for_each(htsat: Run, recordings: Path) -> None:
@@ -238,15 +262,13 @@ def test_debug_shows_where_a_recording_fails(htsat: Run, tmp_path: Path, capture
 
 
 def interrupted_after(monkeypatch: pytest.MonkeyPatch, n_recordings: int) -> None:
-    heard = []
+    hear_all = Recognizer.hear_all
 
-    def hear(*arguments):  # type: ignore[no-untyped-def]
-        if len(heard) == n_recordings:
-            raise KeyboardInterrupt
-        heard.append(arguments)
-        return listening.hear(*arguments)
+    def interrupted(*arguments, **options):  # type: ignore[no-untyped-def]
+        yield from islice(hear_all(*arguments, **options), n_recordings)
+        raise KeyboardInterrupt
 
-    monkeypatch.setattr(tag, "hear", hear)
+    monkeypatch.setattr(Recognizer, "hear_all", interrupted)
 
 
 def test_finished_results_are_kept_on_interruption(

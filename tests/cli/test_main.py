@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import warnings
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -10,7 +11,7 @@ import pytest
 
 import htsat
 from htsat.cli.main import COMMANDS, main
-from htsat.errors import CheckpointError, ConfigError
+from htsat.errors import CheckpointError, ConfigError, HtsatWarning
 
 
 def python(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -141,3 +142,35 @@ sys.exit(main(["--help"]))
 
 def test_every_command_has_a_main() -> None:
     assert all(callable(import_module(f"htsat.cli.{name.replace('-', '_')}").main) for name in COMMANDS)
+
+
+@pytest.fixture
+def warning(monkeypatch: pytest.MonkeyPatch):  # type: ignore[no-untyped-def]
+    """Puts a command in the place of `tag` that warns twice."""
+
+    def install(kind: type[Warning]) -> None:
+        def run(argv: list[str]) -> int:
+            for _ in range(2):
+                warnings.warn("not as fast as it could be", kind, stacklevel=1)
+            return 0
+
+        module = ModuleType("htsat.cli.tag")
+        module.main = run  # type: ignore[attr-defined]
+        monkeypatch.setitem(sys.modules, "htsat.cli.tag", module)
+
+    return install
+
+
+def test_own_warnings_are_messages(warning, capsys: pytest.CaptureFixture[str]) -> None:  # type: ignore[no-untyped-def]
+    warning(HtsatWarning)
+    assert main(["tag"]) == 0
+    assert capsys.readouterr().err == "htsat: not as fast as it could be\n" * 2
+
+
+def test_warnings_of_others_stay_as_they_are(warning, capsys: pytest.CaptureFixture[str]) -> None:  # type: ignore[no-untyped-def]
+    warning(UserWarning)
+    usual = warnings.showwarning
+    with pytest.warns(UserWarning, match="not as fast"):
+        assert main(["tag"]) == 0
+    assert capsys.readouterr().err == ""
+    assert warnings.showwarning is usual

@@ -85,6 +85,43 @@ def test_each_crop_of_training_has_the_answer_of_the_model(
             np.testing.assert_allclose(logits, heard, rtol=1e-3, atol=1e-4)
 
 
+def test_each_frame_of_training_has_the_answer_of_the_model(
+    teach: Teach, data: Path, model: Path, tmp_path: Path, capsys: Read
+) -> None:
+    assert teach("--frames") == 0
+    captured = capsys.readouterr()
+    assert captured.out == f"{tmp_path / 'answers'}\n"
+    found, teacher = arrays(tmp_path / "answers"), load(model)
+    n_frames = found["frame_logits"].shape[2]
+    assert (
+        captured.err == f"htsat: {tmp_path / 'answers'}: 6 answers with {n_frames} frames each are 0.0 MB\n"
+    )
+    order = [teacher.description.labels.index(name) for name in ("Siren", "Dog")]
+    assert n_frames == teacher.description.n_frames
+    for index in range(3):
+        sample = drawn(data, Draw(1, index), WaveformAugmentation(), seed=0)
+        heard = teacher.scores(sample.waveform, SAMPLE_RATE).logits[:, order]
+        logits = np.empty((n_frames, 2))
+        logits[:, found["frame_classes"][1, index]] = found["frame_logits"][1, index]
+        np.testing.assert_allclose(logits, heard, rtol=1e-3, atol=1e-3)
+
+
+def test_frames_teach_a_fine_head_without_strong_labels(
+    teach: Teach, settings: list[str], data: Path, tmp_path: Path, capsys: Read
+) -> None:
+    """The answers are for its frames, of which there are more than the teacher has."""
+    fine = ["--network.fine_width", "8"]
+    assert teach("--frames", *fine) == 0
+    size = ["--optimisation.epochs", "2", "--optimisation.batch-size", "3"]
+    finetune = ["finetune", str(data), *settings[2:], *fine, *size, "-o", str(tmp_path / "run")]
+    assert main(finetune) == 2
+    assert "a teacher's frames (htsat teach --frames), and this run has neither" in capsys.readouterr().err
+    assert main([*finetune, "--teaching.answers", str(tmp_path / "answers")]) == 0
+    student = load(tmp_path / "run" / "model.safetensors").description
+    assert arrays(tmp_path / "answers")["frame_logits"].shape == (2, 3, student.n_frames, 2)
+    assert student.n_frames > student.n_coarse_frames
+
+
 def test_several_teachers_answer_with_their_mean_probability(
     teach: Teach, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -75,6 +75,15 @@ def test_what_nothing_is_known_of_is_left_out_and_named(tmp_path: Path) -> None:
     assert read_labelled_folder(tmp_path, SUFFIXES).missing[1] == f"the recording of {tmp_path / 'lost.txt'}"
 
 
+def test_one_is_told_of_in_the_singular(tmp_path: Path) -> None:
+    table = "file,start,end,label\na.wav,0,1,dog\ngone.wav,0,1,dog\n"
+    put(tmp_path, {"a.wav": "", "b.wav": "", "labels.csv": table})
+    assert read_data(tmp_path, SUFFIXES).notes == (
+        f"1 recording has no label file and is left out; the first: {tmp_path / 'b.wav'}",
+        f"1 recording that label files name is not there; the first: gone.wav ({tmp_path / 'labels.csv'})",
+    )
+
+
 def test_label_files_win_over_folders_of_classes(tmp_path: Path) -> None:
     put(tmp_path, {"dog/a.wav": "", "dog/a.txt": "recorded in the yard", "rain/b.wav": ""})
     assert labels_of(tmp_path) == {"dog/a.wav": ("dog",), "rain/b.wav": ("rain",)}

@@ -8,6 +8,7 @@ import pytest
 from htsat.data.clip import Row
 from htsat.data.manifest import Clip, Manifest
 from htsat.errors import DataError
+from htsat.evaluation.curve_store import CurveStore
 from htsat.evaluation.ensemble import Ensemble
 from htsat.evaluation.evaluate import Listener, clip_list_sha256, evaluate, hear_clips
 from htsat.evaluation.report import Confusion, to_json
@@ -70,7 +71,8 @@ def test_classes_that_no_clip_has_are_counted_and_left_out(make_model, multi_lab
 def test_a_clip_without_labels_is_a_negative_of_every_class(multi_label, recording):
     clips = (Clip(recording("a", "low"), ()), Clip(recording("b", "low"), ("low",)))
     known = Manifest(clips, LabelSet(("low",)))
-    heard = hear_clips(Listener.of(multi_label, known), known)
+    with CurveStore() as store:
+        heard = hear_clips(Listener.of(multi_label, known), known, store)
     np.testing.assert_array_equal(heard.targets, [[0, 0, 0], [1, 0, 0]])
 
 

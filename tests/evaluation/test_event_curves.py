@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from htsat.evaluation import event_curves as event_curves_module
 from htsat.evaluation.event_curves import event_curves
 from htsat.recognition.events import find_events
 from htsat.rules import BoxRules, EventRules
@@ -58,3 +59,10 @@ def test_a_recording_of_one_frame(scored_clips):
     curves = event_curves(one, rules).probabilities
     np.testing.assert_array_equal(curves[:, :2], one.probabilities[:, :2])
     assert not curves[:, 2:].any()
+
+
+def test_the_classes_that_are_sorted_together_do_not_matter(scored_clips, monkeypatch):
+    [scores] = scored_clips(n_recordings=1).scores
+    whole = event_curves(scores, RULES[1]).probabilities
+    monkeypatch.setattr(event_curves_module, "_SORTED_TOGETHER", 1)
+    np.testing.assert_array_equal(event_curves(scores, RULES[1]).probabilities, whole)

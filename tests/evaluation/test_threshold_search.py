@@ -5,9 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from htsat.evaluation import threshold_search
+from htsat.evaluation import strips, threshold_search
 from htsat.evaluation.event_curves import event_curves
 from htsat.evaluation.measures import F_SCORES
+from htsat.evaluation.strips import Strip
 from htsat.evaluation.threshold_search import best_clip_thresholds, best_thresholds
 from htsat.metrics.event_table import EventTable
 from htsat.recognition.events import find_events
@@ -34,7 +35,7 @@ def many(scored_clips):
 
 
 def curves_of(clips, kind):
-    return [event_curves(scores, RULES[kind]) for scores in clips.scores]
+    return Strip.of([event_curves(scores, RULES[kind]) for scores in clips.scores])
 
 
 def f_scores(clips, rules, metric):
@@ -48,7 +49,7 @@ def f_scores(clips, rules, metric):
 @pytest.mark.parametrize("metric", list(F_SCORES))
 def test_no_threshold_is_better(clips, kind, metric):
     curves = curves_of(clips, kind)
-    own = np.unique(np.concatenate([curve.probabilities[:, 0] for curve in curves])).tolist()
+    own = np.unique(curves.rows[0]).tolist()
     every = np.stack([f_scores(clips, replace(RULES[kind], thresholds=(t,) * 4), metric) for t in own])
     best = best_thresholds(curves, clips.reference, F_SCORES[metric])
     assert best.f_scores[0] == pytest.approx(every[:, 0].max())
@@ -72,6 +73,13 @@ def test_the_parts_that_are_counted_together_do_not_matter(many, monkeypatch):
     monkeypatch.setattr(threshold_search, "MAX_ROWS", 50)
     parts = best_thresholds(curves_of(many, "plain"), many.reference, F_SCORES["intersection"])
     np.testing.assert_array_equal(np.array(whole), np.array(parts))
+
+
+def test_the_classes_that_are_looked_at_together_do_not_matter(many, monkeypatch):
+    whole = best_thresholds(curves_of(many, "frames"), many.reference, F_SCORES["collar"])
+    monkeypatch.setattr(strips, "FRAMES_AT_ONCE", 1)
+    alone = best_thresholds(curves_of(many, "frames"), many.reference, F_SCORES["collar"])
+    np.testing.assert_array_equal(np.array(whole), np.array(alone))
 
 
 def test_classes_of_which_nothing_is_known(many):

@@ -9,13 +9,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+import torch
 
+from htsat.checkpoints import load_model
 from htsat.data.augment import WaveformAugmentation
+from htsat.data.events import write_events
+from htsat.scores import SoundEvent
 from htsat.training.experiment import Experiment, Optimisation
 from htsat.training.mixing import Mixup, SpecAugment
 
 SAMPLE_RATE = 8_000
 CLIP_SAMPLES = SAMPLE_RATE // 2
+PITCHES_HZ = {"high": 2_000, "low": 300}
 
 
 @pytest.fixture
@@ -23,7 +28,7 @@ def recordings(tmp_path: Path) -> Path:
     """Twelve high and twelve low noisy tones, half a second each."""
     rng = np.random.default_rng(0)
     time_s = np.arange(CLIP_SAMPLES) / SAMPLE_RATE
-    for label, pitch_hz in (("high", 2_000), ("low", 300)):
+    for label, pitch_hz in PITCHES_HZ.items():
         (tmp_path / "data" / label).mkdir(parents=True)
         for take in range(12):
             tone = np.sin(2 * np.pi * pitch_hz * rng.uniform(0.8, 1.2) * time_s)
@@ -52,3 +57,55 @@ def _experiment(**changes: object) -> Experiment:
         "spec_augment": SpecAugment(max_time_frames=4, max_mel_bins=2),
     }
     return Experiment(**{**settings, **changes})  # type: ignore[arg-type]
+
+
+def scene(rng: np.random.Generator, duration_s: float) -> tuple[np.ndarray, list[SoundEvent]]:
+    """Quiet noise with a tone every half a second, of 0.15 to 0.3 s."""
+    waveform = 0.01 * rng.standard_normal(round(duration_s * SAMPLE_RATE))
+    events = []
+    for start_s in np.arange(0, duration_s, 0.5):
+        label = str(rng.choice(list(PITCHES_HZ)))
+        onset_s = start_s + rng.uniform(0.02, 0.15)
+        offset_s = onset_s + rng.uniform(0.15, 0.3)
+        place = np.arange(round(onset_s * SAMPLE_RATE), round(offset_s * SAMPLE_RATE))
+        waveform[place] += 0.3 * np.sin(2 * np.pi * PITCHES_HZ[label] * place / SAMPLE_RATE)
+        events.append(SoundEvent(label, onset_s, offset_s, 1.0))
+    return waveform, events
+
+
+@pytest.fixture
+def scenes(tmp_path: Path) -> Path:
+    """A manifest of six strongly labelled recordings of 3 s, four with weak labels and four without any."""
+    rng, rows, events = np.random.default_rng(0), [], []
+    for fold, n_recordings in (("strong", 6), ("weak", 4), ("unlabelled", 4)):
+        for take in range(n_recordings):
+            name = f"{fold}{take}.wav"
+            waveform, heard = scene(rng, 3.0 if fold == "strong" else 0.5)
+            soundfile.write(tmp_path / name, waveform, SAMPLE_RATE)
+            events += [(name, tuple(heard))] if fold == "strong" else []
+            labels = "" if fold == "unlabelled" else ";".join(sorted({event.label for event in heard}))
+            rows.append(f"{name}\t{labels}\t{fold}\t{'events.tsv' if fold == 'strong' else ''}")
+    write_events(tmp_path / "events.tsv", events)
+    (tmp_path / "manifest.tsv").write_text("\n".join(["path\tlabels\tfold\tevents", *rows]) + "\n")
+    return tmp_path / "manifest.tsv"
+
+
+@pytest.fixture
+def heard_frames() -> Callable[[Path], tuple[np.ndarray, np.ndarray]]:
+    """Lets a model hear the frames of a new recording."""
+    return _heard_frames
+
+
+def _heard_frames(model: Path) -> tuple[np.ndarray, np.ndarray]:
+    """What a model says of frames of a new recording, and the truth. Shape: `(T, K)` each."""
+    waveform, events = scene(np.random.default_rng(9), 4.0)
+    network = load_model(model).network.eval()
+    clips = torch.tensor(waveform, dtype=torch.float32).reshape(-1, network.config.clip_samples)
+    with torch.inference_mode():
+        logits = network(clips).frame_logits.flatten(0, 1).numpy()
+    middles_s = (np.arange(len(logits)) + 0.5) * 4.0 / len(logits)
+    truth = np.zeros(logits.shape, bool)
+    for event in events:
+        is_inside = (event.onset_s < middles_s) & (middles_s < event.offset_s)
+        truth[is_inside, list(PITCHES_HZ).index(event.label)] = True
+    return logits, truth

@@ -9,52 +9,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import soundfile
 import torch
 
 from htsat.checkpoints import load_model
-from htsat.data.events import write_events
 from htsat.errors import ConfigError, DataError
 from htsat.network import ModelConfig
-from htsat.scores import SoundEvent
 from htsat.training.experiment import Detection, Experiment, Optimisation
 from htsat.training.train import Watcher, resume, train
 
-SAMPLE_RATE = 8_000
-PITCHES_HZ = {"high": 2_000, "low": 300}
+HearFrames = Callable[[Path], tuple[np.ndarray, np.ndarray]]
 
 pytestmark = pytest.mark.usefixtures("small_network")
-
-
-def scene(rng: np.random.Generator, duration_s: float) -> tuple[np.ndarray, list[SoundEvent]]:
-    """Quiet noise with a tone every half a second, of 0.15 to 0.3 s."""
-    waveform = 0.01 * rng.standard_normal(round(duration_s * SAMPLE_RATE))
-    events = []
-    for start_s in np.arange(0, duration_s, 0.5):
-        label = str(rng.choice(list(PITCHES_HZ)))
-        onset_s = start_s + rng.uniform(0.02, 0.15)
-        offset_s = onset_s + rng.uniform(0.15, 0.3)
-        place = np.arange(round(onset_s * SAMPLE_RATE), round(offset_s * SAMPLE_RATE))
-        waveform[place] += 0.3 * np.sin(2 * np.pi * PITCHES_HZ[label] * place / SAMPLE_RATE)
-        events.append(SoundEvent(label, onset_s, offset_s, 1.0))
-    return waveform, events
-
-
-@pytest.fixture
-def scenes(tmp_path: Path) -> Path:
-    """A manifest of six strongly labelled recordings of 3 s, four with weak labels and four without any."""
-    rng, rows, events = np.random.default_rng(0), [], []
-    for fold, n_recordings in (("strong", 6), ("weak", 4), ("unlabelled", 4)):
-        for take in range(n_recordings):
-            name = f"{fold}{take}.wav"
-            waveform, heard = scene(rng, 3.0 if fold == "strong" else 0.5)
-            soundfile.write(tmp_path / name, waveform, SAMPLE_RATE)
-            events += [(name, tuple(heard))] if fold == "strong" else []
-            labels = "" if fold == "unlabelled" else ";".join(sorted({event.label for event in heard}))
-            rows.append(f"{name}\t{labels}\t{fold}\t{'events.tsv' if fold == 'strong' else ''}")
-    write_events(tmp_path / "events.tsv", events)
-    (tmp_path / "manifest.tsv").write_text("\n".join(["path\tlabels\tfold\tevents", *rows]) + "\n")
-    return tmp_path / "manifest.tsv"
 
 
 @pytest.fixture
@@ -81,22 +46,9 @@ def detection(scenes: Path, experiment: Callable[..., Experiment]) -> Callable[.
     return make
 
 
-def heard_frames(model: Path) -> tuple[np.ndarray, np.ndarray]:
-    """What a model says of frames of a new recording, and the truth. Shape: `(T, K)` each."""
-    waveform, events = scene(np.random.default_rng(9), 4.0)
-    network = load_model(model).network.eval()
-    clips = torch.tensor(waveform, dtype=torch.float32).reshape(-1, network.config.clip_samples)
-    with torch.inference_mode():
-        logits = network(clips).frame_logits.flatten(0, 1).numpy()
-    middles_s = (np.arange(len(logits)) + 0.5) * 4.0 / len(logits)
-    truth = np.zeros(logits.shape, bool)
-    for event in events:
-        is_inside = (event.onset_s < middles_s) & (middles_s < event.offset_s)
-        truth[is_inside, list(PITCHES_HZ).index(event.label)] = True
-    return logits, truth
-
-
-def test_it_learns_when_tones_begin_and_end(detection: Callable[..., Experiment], tmp_path: Path) -> None:
+def test_it_learns_when_tones_begin_and_end(
+    detection: Callable[..., Experiment], heard_frames: HearFrames, tmp_path: Path
+) -> None:
     outcome = train(detection(), tmp_path / "run")
     logits, truth = heard_frames(outcome.model)
     assert len(logits) == 8 * 16
@@ -105,7 +57,7 @@ def test_it_learns_when_tones_begin_and_end(detection: Callable[..., Experiment]
 
 
 def test_the_papers_head_learns_from_strong_labels_too(
-    detection: Callable[..., Experiment], tmp_path: Path
+    detection: Callable[..., Experiment], heard_frames: HearFrames, tmp_path: Path
 ) -> None:
     outcome = train(detection(network={}), tmp_path / "run")
     logits, truth = heard_frames(outcome.model)
@@ -185,9 +137,9 @@ def test_settings_out_of_range_are_refused(changes: dict[str, float], message: s
 def test_what_does_not_fit_is_refused(
     detection: Callable[..., Experiment], recordings: Path, tmp_path: Path
 ) -> None:
-    with pytest.raises(ConfigError, match="learns from strong labels, and the recordings have none: set"):
+    with pytest.raises(ConfigError, match=r"or from a teacher's frames .*, and this run has neither: set"):
         train(detection(data=str(recordings), train_folds=()), tmp_path / "weak")
-    with pytest.raises(ConfigError, match=r"learns from strong labels, and detection\.weight is 0: set"):
+    with pytest.raises(ConfigError, match=r"\(htsat teach --frames\), and detection\.weight is 0: set"):
         train(detection(detection=Detection(weight=0.0)), tmp_path / "idle")
     with pytest.raises(ConfigError, match="strong labels need multi_label, got multi_class"):
         train(detection(task="multi_class"), tmp_path / "choice")

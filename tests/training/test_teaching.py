@@ -25,7 +25,7 @@ from htsat.training.origin import Fingerprint
 from htsat.training.teaching import Answers, Questions, teacher_probabilities, teaching_loss
 from htsat.training.teaching.asking import Pace, write_answers
 from htsat.training.teaching.logits import keep_largest, mean_logits
-from htsat.training.teaching.teachers import Teacher, ask, function_teacher, is_function
+from htsat.training.teaching.teachers import Heard, Teacher, ask, function_teacher, is_function
 from htsat.training.teaching.writer import AnswerPlan, AnswerWriter
 
 N_CLIPS, N_PASSES, N_CLASSES, TOP_K = 7, 3, 6, 2
@@ -54,7 +54,7 @@ def linear(waveforms: FloatArray, sample_rate: int) -> NDArray[np.float64]:
     return np.stack([row.astype(np.float64) @ MIXED for row in waveforms])
 
 
-TEACHER = Teacher("linear", "0123", linear)
+TEACHER = Teacher("linear", "0123", lambda rows, rate: Heard(linear(rows, rate)))
 
 
 @pytest.fixture
@@ -145,11 +145,12 @@ def test_certainty_survives_the_mean() -> None:
 
 def test_teachers_are_asked_together() -> None:
     waveforms = np.ones((2, 16), np.float32)
-    away = Teacher("away", "", lambda rows, rate: -linear(rows, rate))
-    np.testing.assert_allclose(ask([TEACHER, away], waveforms, 8_000, LABELS, "multi_label"), 0, atol=1e-12)
-    np.testing.assert_array_equal(
-        ask([TEACHER], waveforms, 8_000, LABELS, "multi_label"), linear(waveforms, 8_000)
-    )
+    away = Teacher("away", "", lambda rows, rate: Heard(-linear(rows, rate)))
+    both = ask([TEACHER, away], waveforms, 8_000, LABELS, "multi_label")
+    np.testing.assert_allclose(both.clips, 0, atol=1e-12)
+    alone = ask([TEACHER], waveforms, 8_000, LABELS, "multi_label")
+    np.testing.assert_array_equal(alone.clips, linear(waveforms, 8_000))
+    assert both.frames is alone.frames is None
 
 
 @pytest.mark.parametrize(
@@ -165,7 +166,9 @@ def test_teachers_are_asked_together() -> None:
 )
 def test_answers_that_are_no_logits_are_refused(answer: object, problem: str) -> None:
     with pytest.raises(DataError, match=rf"^teacher 'bad': .*{problem}"):
-        Teacher("bad", "", lambda rows, rate: answer).logits(np.zeros((2, 16), np.float32), 8_000, 6)
+        Teacher("bad", "", lambda rows, rate: Heard(answer)).logits(
+            np.zeros((2, 16), np.float32), 8_000, 6, None
+        )
 
 
 # Functions of the user
@@ -191,7 +194,7 @@ def test_a_function_in_the_current_folder_teaches(here: Path) -> None:
         "    return torch.tensor([[row.sum() + len(name) for name in labels] for row in waveforms])\n"
     )
     teacher = function_teacher("my_teacher:hear", LabelSet(("a", "bb")))
-    assert teacher.logits(np.ones((1, 4), np.float32), 8_000, 2).tolist() == [[5.0, 6.0]]
+    assert teacher.logits(np.ones((1, 4), np.float32), 8_000, 2, None).clips.tolist() == [[5.0, 6.0]]
     assert len(teacher.sha256) == 64
 
 
@@ -224,7 +227,7 @@ def test_a_function_that_fails_is_named(here: Path) -> None:
         "def hear(waveforms, sample_rate, labels):\n    raise KeyError('two\\nlines')\n"
     )
     with pytest.raises(HtsatError, match=r"^teacher 'fails:hear': KeyError: 'two\\nlines'$"):
-        function_teacher("fails:hear", LABELS).logits(np.zeros((1, 4), np.float32), 8_000, N_CLASSES)
+        function_teacher("fails:hear", LABELS).logits(np.zeros((1, 4), np.float32), 8_000, N_CLASSES, None)
 
 
 @pytest.mark.parametrize(
@@ -247,8 +250,9 @@ def test_every_crop_has_the_answer_of_the_teacher(
         sample = Clips()[draw]
         expected = filled(linear(sample.waveform[None], 8_000), TOP_K, "multi_label")[0]
         found = answers.look_up(draw.epoch, draw.index)
-        assert found.dtype == np.float32
-        np.testing.assert_array_equal(found, expected)
+        assert found.clip.dtype == np.float32
+        np.testing.assert_array_equal(found.clip, expected)
+        assert found.frames is None
 
 
 def test_crops_that_are_drawn_differently_are_refused(
@@ -282,7 +286,7 @@ def test_a_broken_clip_is_named_and_the_next_one_answers(
     assert [batch.n_crops for batch in batches] == [4, 3]
     assert [batch.broken for batch in batches] == [(), ("five.wav: is broken",)]
     answers = Answers(tmp_path / "a", questions)
-    assert answers.look_up(0, 5).tolist() == answers.look_up(0, 6).tolist()
+    assert answers.look_up(0, 5).clip.tolist() == answers.look_up(0, 6).clip.tolist()
 
 
 def test_workers_change_nothing(tmp_path: Path, write: Callable[..., Path]) -> None:
@@ -319,10 +323,10 @@ def test_a_stopped_writer_goes_on_to_the_same_bytes(
 def write_and_die(folder: Path, plan: AnswerPlan) -> None:
     """Ends like a process with `kill -9`, in the middle of the third batch."""
 
-    def hear(rows: FloatArray, sample_rate: int) -> NDArray[np.float64]:
+    def hear(rows: FloatArray, sample_rate: int) -> Heard:
         if writer.n_done == 8:
             os.kill(os.getpid(), signal.SIGKILL)
-        return linear(rows, sample_rate)
+        return TEACHER.hear(rows, sample_rate)
 
     with AnswerWriter(folder, plan) as writer:
         for _ in write_answers(writer, Clips(), [Teacher(TEACHER.name, TEACHER.sha256, hear)], Pace(4)):
@@ -389,9 +393,9 @@ def test_other_processes_read_the_same(
     answers = Answers(write(tmp_path / "a"), questions)
     sent = pickle.dumps(answers.look_up)
     assert len(sent) < 1000, "the file itself is not sent"
-    assert pickle.loads(sent)(2, 1).tolist() == answers.look_up(2, 1).tolist()
+    assert pickle.loads(sent)(2, 1).clip.tolist() == answers.look_up(2, 1).clip.tolist()
     with multiprocessing.get_context("fork").Pool(1) as pool:
-        assert pool.starmap(answers.look_up, [(0, 1)])[0].tolist() == answers.look_up(0, 1).tolist()
+        assert pool.starmap(answers.look_up, [(0, 1)])[0].clip.tolist() == answers.look_up(0, 1).clip.tolist()
 
 
 @pytest.mark.parametrize(
@@ -432,6 +436,7 @@ def test_answers_to_other_crops_are_refused(
     [
         ({"n_passes": 4}, "n_passes 3, here 4"),
         ({"top_k": 3}, "top_k 2, here 3"),
+        ({"n_frames": 4}, "n_frames None, here 4"),
         (
             {"teachers": (TEACHER, TEACHER)},
             "teachers of 1, here of 2 (number 2: {'name': 'linear', 'sha256': '0123'})",
@@ -471,11 +476,16 @@ def test_more_classes_than_there_are_cannot_be_kept(top_k: int, questions: Quest
     ("file", "damage", "problem"),
     [
         ("answers.json", b"{", r"answers.json: is damaged \("),
-        ("answers.json", b"[]", r"expected format version 1, got None"),
+        ("answers.json", b"[]", r"expected format version 1 or 2, got None"),
         (
             "answers.json",
             b'{"format_version": 1, "questions": {}}',
             "no n_answered, n_passes, teachers and 1 more",
+        ),
+        (
+            "answers.json",
+            b'{"format_version": 2, "questions": {}, "teachers": [], "n_passes": 1, "top_k": 1}',
+            "is damaged: no n_answered, n_frames",
         ),
         ("logits.npy", b"", r"logits.npy: cannot be read \("),
         ("rest.npy", b"\x93NUMPY\x01\x00", r"rest.npy: cannot be read \("),

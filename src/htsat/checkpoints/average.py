@@ -15,10 +15,11 @@ import torch
 from torch import Tensor
 
 from htsat.checkpoints.card import ModelCard
-from htsat.checkpoints.file import Model, load_model, read_card, sha256
+from htsat.checkpoints.file import Model, load_model, read_card
 from htsat.checkpoints.problems import some
 from htsat.checkpoints.tensors import build
 from htsat.errors import CheckpointError
+from htsat.files import sha256
 from htsat.network import ModelConfig
 from htsat.rules import EventRules
 

@@ -7,12 +7,13 @@ from typing import NamedTuple
 
 from htsat.checkpoints import clap, imagenet, official
 from htsat.checkpoints.card import ModelCard
-from htsat.checkpoints.file import Model, sha256
+from htsat.checkpoints.file import Model
 from htsat.checkpoints.names import Converted, Tensors
 from htsat.checkpoints.pickles import read_foreign, weights_file
 from htsat.checkpoints.problems import naming, some
 from htsat.checkpoints.tensors import build
 from htsat.errors import CheckpointError
+from htsat.files import sha256
 from htsat.labels import LabelSet
 from htsat.rules import default_rules
 from htsat.scores import Task

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from htsat.checkpoints.card import ModelCard
-from htsat.network import ModelConfig
+from htsat.network.config import ModelConfig
 from htsat.rules import BoxRules, EventRules
 
 _SIZES = ("nano", "tiny", "base", "large")
@@ -55,7 +55,7 @@ def _features(config: ModelConfig) -> str:
 
 def _classes(card: ModelCard) -> list[Fact]:
     names = card.labels.names
-    shown = ", ".join(names[:5])
+    shown = ", ".join(name if name.isprintable() else repr(name) for name in names[:5])
     more = "" if len(names) <= 5 else ", ..."
     return [
         Fact("classes", f"{len(names)} ({shown}{more})"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 from typing import NamedTuple
 
@@ -70,9 +69,3 @@ def read_card(path: Path) -> tuple[ModelConfig, ModelCard]:
     """
     with naming(path):
         return header.decode(read_metadata(path))
-
-
-def sha256(path: Path) -> str:
-    """Digest of a file, in hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

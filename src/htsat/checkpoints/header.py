@@ -21,7 +21,7 @@ from htsat.checkpoints.card import ModelCard
 from htsat.checkpoints.problems import check_names
 from htsat.errors import CheckpointError, ConfigError, DataError
 from htsat.labels import LabelSet
-from htsat.network import ModelConfig
+from htsat.network.config import ModelConfig
 from htsat.rules import BoxRules, EventRules, PerClass
 
 FORMAT_VERSION = 2

@@ -5,19 +5,20 @@ from __future__ import annotations
 from argparse import BooleanOptionalAction, Namespace, _ArgumentGroup
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from htsat.bulk.inputs import Input
 from htsat.cli.listening import (
     Batch,
     choose_format,
-    hear,
     load_model,
     require_classes,
     results,
     shows_progress,
 )
 from htsat.cli.parser import Parser, add_inputs, add_model_options, add_text_output, probability, seconds
+from htsat.cli.score_files import ScoreFiles
 from htsat.errors import ConfigError, did_you_mean
 from htsat.formats import EVENT_FORMATS, DetectedRecording
 from htsat.labels import LabelSet
@@ -25,6 +26,7 @@ from htsat.rules import BoxRules, EventRules
 
 if TYPE_CHECKING:
     from htsat.engines.protocol import ModelDescription
+    from htsat.recognition.hearing import Hearing
 
 _RULES = ("median_filter_s", "clip_threshold", "max_gap_s", "min_duration_s")
 _NEVER = 1.0
@@ -39,13 +41,17 @@ def main(argv: list[str]) -> int:
     model = load_model(args)
     require_classes(model)
     rules = choose_rules(args, model.description)
+    files = None if args.scores is None else ScoreFiles(args.scores, batch)
     with results(args.output, text_format, batch.inputs) as write:
 
-        def listen(item: Input) -> None:
-            hearing = hear(model, item, rules)
+        def keep(item: Input, hearing: Hearing) -> None:
             write(item.name, DetectedRecording(item.title, hearing.duration_s, hearing.events))
 
-        return batch.run(listen, shows_progress=shows_progress(args.output))
+        if files is None:
+            hearings = model.hear_all(batch.sources, rules, jobs=args.jobs)
+        else:
+            hearings = files.hear_all(model, rules, args.jobs)
+        return batch.run(hearings, keep, shows_progress=shows_progress(args.output))
 
 
 def choose_rules(args: Namespace, model: ModelDescription) -> EventRules:
@@ -100,6 +106,13 @@ def _parser() -> Parser:
     add_inputs(parser)
     add_rules(parser)
     add_text_output(parser, EVENT_FORMATS)
+    parser.add_argument(
+        "--scores",
+        type=Path,
+        metavar="FOLDER",
+        help="also write the scores of every frame after all rules but the thresholds, an .npz for each "
+        "recording, for evaluate-events --scores",
+    )
     add_model_options(parser)
     return parser
 

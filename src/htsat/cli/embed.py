@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from htsat.audio import open_audio
 from htsat.bulk.inputs import Input
 from htsat.cli.listening import Batch, check_output_file, is_folder, load_model, shows_progress
 from htsat.cli.parser import Parser, add_inputs, add_model_options
 from htsat.errors import ConfigError
 from htsat.formats.embeddings import FORMATS, EmbeddedRecording
 from htsat.formats.output import check_own_paths, own_path
-from htsat.recognition.recognizer import Embeddings, Per
-
-if TYPE_CHECKING:
-    from htsat.loading import LoadedModel
+from htsat.recognition.hearing import Embeddings
 
 _FOLDER_SUFFIX = ".npy"
 
@@ -33,17 +27,8 @@ def main(argv: list[str]) -> int:
     batch = Batch.found(args.inputs)
     model = load_model(args)
     with _results(args.output, batch.inputs) as write:
-        return batch.run(
-            lambda item: write(item, _embed(model, item, args.per)),
-            shows_progress=shows_progress(args.output),
-        )
-
-
-def _embed(model: LoadedModel, item: Input, per: Per) -> Embeddings:
-    if item.path is not None:
-        return model.embeddings(item.path, per)
-    with open_audio(sys.stdin.buffer, model.description.sample_rate) as audio:
-        return Embeddings.joined(model.embed_blocks(audio.blocks(), per))
+        found = model.embed_all(batch.sources, args.per, jobs=args.jobs)
+        return batch.run(found, write, shows_progress=shows_progress(args.output))
 
 
 @contextmanager

@@ -23,8 +23,8 @@ from htsat.evaluation.development import Choice, What, choose_rules
 from htsat.evaluation.ensemble import Ensemble
 from htsat.evaluation.evaluate import evaluate
 from htsat.evaluation.report import Report, write_report
+from htsat.evaluation.rule_search import Objective
 from htsat.evaluation.rule_sets import NamedRules, read_rules
-from htsat.evaluation.tuning import Objective
 from htsat.pictures.canvas import check_picture
 from htsat.pictures.classes import draw_classes
 from htsat.pictures.clip import ClipEvents, draw_clip

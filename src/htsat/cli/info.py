@@ -7,11 +7,14 @@ from pathlib import Path
 import soundfile
 
 from htsat.audio import SUFFIXES, open_audio
+from htsat.checkpoints.describe import facts
 from htsat.checkpoints.resolve import MODEL_NAME, resolve
 from htsat.cli.listening import say
 from htsat.cli.parser import Parser
 from htsat.data.manifest import MANIFEST_NAMES
+from htsat.engines.choose import is_exported, is_installed, is_model, read_exported
 from htsat.errors import ConfigError, HtsatError
+from htsat.files import sha256
 from htsat.pictures.canvas import check_picture
 from htsat.pictures.curves import draw_curves
 from htsat.training.history import is_run, read_history
@@ -77,7 +80,10 @@ def _facts(what: str) -> Facts:
         from htsat.cli.facts import data_facts
 
         return data_facts(path)
-    return _audio_facts(path) if _is_audio(path) else _model_facts(resolve(what))
+    if _is_audio(path):
+        return _audio_facts(path)
+    model = resolve(what, exported=not is_installed("torch"))
+    return _exported_facts(model) if is_exported(model) else _model_facts(model)
 
 
 def _is_data(path: Path) -> bool:
@@ -88,21 +94,27 @@ def _is_data(path: Path) -> bool:
 
 
 def _is_audio(path: Path) -> bool:
-    return path.suffix.lower() in SUFFIXES or (path.is_file() and path.suffix != ".safetensors")
+    return path.suffix.lower() in SUFFIXES or (path.is_file() and not is_model(path))
 
 
 def _model_facts(path: Path) -> Facts:
-    from htsat.checkpoints.describe import facts
-    from htsat.checkpoints.file import load_model, sha256
+    from htsat.checkpoints.file import load_model
 
     network, card = load_model(path)
     n_parameters = sum(parameter.numel() for parameter in network.parameters())
-    return [
-        ("file", f"{path} ({path.stat().st_size / 1e6:.1f} MB)"),
-        ("sha256", sha256(path)),
-        ("parameters", f"{n_parameters:,}"),
-        *facts(network.config, card),
-    ]
+    return [*_file(path), ("parameters", f"{n_parameters:,}"), *facts(network.config, card)]
+
+
+def _exported_facts(path: Path) -> Facts:
+    exported = read_exported(path)
+    weights = path.with_suffix(".bin")
+    beside = _file(weights) if path.suffix == ".xml" else []
+    precision = ("precision", exported.precision)
+    return [*_file(path), *beside, precision, *facts(exported.config, exported.card)]
+
+
+def _file(path: Path) -> Facts:
+    return [("file", f"{path} ({path.stat().st_size / 1e6:.1f} MB)"), ("sha256", sha256(path))]
 
 
 def _audio_facts(path: Path) -> Facts:
@@ -110,11 +122,11 @@ def _audio_facts(path: Path) -> Facts:
         duration_s = stream.duration_s
     try:
         header = soundfile.info(path)
-        facts = _header(f"{header.format_info}, {header.subtype_info}", header.samplerate, header.channels)
+        kind = _header(f"{header.format_info}, {header.subtype_info}", header.samplerate, header.channels)
     except soundfile.LibsndfileError:
-        facts = _ffmpeg_header(path)
+        kind = _ffmpeg_header(path)
     duration = "unknown" if duration_s is None else f"{duration_s:.3f} s"
-    return [("file", f"{path} ({path.stat().st_size / 1e6:.1f} MB)"), *facts, ("duration", duration)]
+    return [("file", f"{path} ({path.stat().st_size / 1e6:.1f} MB)"), *kind, ("duration", duration)]
 
 
 def _header(kind: str, rate_hz: int, n_channels: int) -> Facts:

@@ -6,16 +6,14 @@ import os
 import sys
 import traceback
 from argparse import Namespace
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from tqdm import tqdm
 
-from htsat.audio import open_audio
 from htsat.bulk.inputs import Input, find_inputs
-from htsat.checkpoints.resolve import resolve
 from htsat.cli.main import DEBUG, EXIT_FAILED, EXIT_INTERRUPTED
 from htsat.errors import ConfigError, HtsatError
 from htsat.formats.output import Write, check_own_paths, to_file, to_folder, to_stream
@@ -23,8 +21,9 @@ from htsat.formats.recording import Format, Recording
 
 if TYPE_CHECKING:
     from htsat.loading import LoadedModel
-    from htsat.recognition.recognizer import Hearing
-    from htsat.rules import EventRules
+    from htsat.recognition.pipeline import Source
+
+T = TypeVar("T")
 
 _SUFFIX_FORMATS = {".jsonl": "jsonl", ".tsv": "tsv", ".vtt": "webvtt", ".textgrid": "textgrid"}
 """What the suffix of a file of results says without doubt; all others are CSV."""
@@ -51,12 +50,27 @@ class Batch(NamedTuple):
             sys.exit(EXIT_FAILED)
         return cls(inputs, n_missing)
 
-    def run(self, listen: Callable[[Input], None], *, shows_progress: bool) -> int:
-        """Listen to each; a recording that fails is named and the others go on. Returns the exit code."""
+    @property
+    def sources(self) -> list[Source]:
+        """What to open for each recording."""
+        return [item.path or sys.stdin.buffer for item in self.inputs]
+
+    def run(
+        self,
+        results: Generator[T | HtsatError, None, None],
+        write: Callable[[Input, T], None],
+        *,
+        shows_progress: bool,
+    ) -> int:
+        """Write what comes of each; a recording that fails is named and the others go on.
+
+        Returns the exit code. `results` are closed.
+        """
         n_done = 0
         try:
-            for item in tqdm(self.inputs, unit="file", disable=not shows_progress):
-                n_done += _succeeds(listen, item)
+            with closing(results), tqdm(self.inputs, unit="file", disable=not shows_progress) as inputs:
+                for item, result in zip(inputs, results, strict=True):
+                    n_done += _succeeds(item, result, write)
         except KeyboardInterrupt:
             if not n_done:
                 raise
@@ -74,9 +88,11 @@ class Batch(NamedTuple):
         return 0 if n_done == n_all else EXIT_FAILED
 
 
-def _succeeds(listen: Callable[[Input], None], item: Input) -> bool:
+def _succeeds(item: Input, result: T | HtsatError, write: Callable[[Input, T], None]) -> bool:
     try:
-        listen(item)
+        if isinstance(result, HtsatError):
+            raise result
+        write(item, result)
     except ConfigError:
         raise
     except HtsatError as error:
@@ -94,20 +110,19 @@ def say(message: str) -> None:
 
 def load_model(args: Namespace) -> LoadedModel:
     """The model that the options ask for."""
-    path = resolve(args.model)  # a model that is not there is refused before torch takes its second to import
-    from htsat.engines.torch_engine import use_threads
     from htsat.loading import load
 
-    if args.threads is not None:
-        use_threads(args.threads)
     return load(
-        path,
+        args.model,
         device=args.device,
         engine=args.engine,
         precision=args.precision,
+        n_threads=args.threads,
+        compiled=args.compile,
         batch_size=args.batch_size,
         overlap=args.overlap,
         short=args.short,
+        gate_dbfs=args.gate,
     )
 
 
@@ -115,14 +130,6 @@ def require_classes(model: LoadedModel) -> None:
     """Refuse a model that can only embed."""
     if not len(model.description.labels):
         raise ConfigError(f"model {model.description.name!r} has no classes: it can only embed")
-
-
-def hear(model: LoadedModel, item: Input, rules: EventRules | None = None) -> Hearing:
-    """What is heard in a recording."""
-    if item.path is not None:
-        return model.hear(item.path, rules)
-    with open_audio(sys.stdin.buffer, model.description.sample_rate) as audio:
-        return model.hear_blocks(audio.blocks(), rules)
 
 
 def choose_format(args: Namespace, formats: Mapping[str, Format[Recording]]) -> Format[Recording]:

@@ -9,13 +9,16 @@ import io
 import os
 import sys
 import traceback
-from collections.abc import Sequence
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import partial
 from importlib import import_module
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import htsat
-from htsat.errors import ConfigError, HtsatError, MissingExtraError, did_you_mean
+from htsat.errors import ConfigError, HtsatError, HtsatWarning, MissingExtraError, did_you_mean
 
 COMMANDS = {
     "tag": "name what is heard in recordings",
@@ -31,6 +34,7 @@ COMMANDS = {
     "tune": "choose rules for events on labelled recordings",
     "prepare": "make a data set ready for training",
     "pack": "pack recordings into shards, for sets of millions",
+    "export": "write a model for ONNX Runtime or OpenVINO",
     "convert": "turn a published checkpoint into a model file",
     "info": "tell what a model, recording, training run or data set is",
 }
@@ -43,7 +47,17 @@ EXIT_WRONG_USE = 2
 EXIT_INTERRUPTED = 130
 _EXIT_BROKEN_PIPE = 141
 
-_EXTRAS = {"lightning": "train", "jsonargparse": "train", "yaml": "train", "av": "media"}
+_EXTRAS = {
+    "torch": "torch",
+    "safetensors": "torch",
+    "huggingface_hub": "hub",
+    "onnx": "export",
+    "openvino": "openvino",
+    "lightning": "train",
+    "jsonargparse": "train",
+    "yaml": "train",
+    "av": "media",
+}
 
 
 class _Problem(NamedTuple):
@@ -59,7 +73,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     DEBUG.set("--debug" in arguments)
     _write_any_file_name()
     try:
-        code = _run([argument for argument in arguments if argument != "--debug"])
+        with _own_warnings_in_one_line():
+            code = _run([argument for argument in arguments if argument != "--debug"])
         sys.stdout.flush()
         return code
     except SystemExit as request:
@@ -73,6 +88,24 @@ def main(argv: Sequence[str] | None = None) -> int:
         problem = _explain(error)
         print(f"htsat: {problem.message}", file=sys.stderr)
         return problem.exit_code
+
+
+@contextmanager
+def _own_warnings_in_one_line() -> Iterator[None]:
+    """Show ours as messages, each time; those of other libraries as ever."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", HtsatWarning)
+        warnings.showwarning = partial(_show_warning, warnings.showwarning)
+        yield
+
+
+def _show_warning(
+    usual: Callable[..., None], message: Warning | str, category: type[Warning], *place: Any
+) -> None:
+    if issubclass(category, HtsatWarning):
+        print(f"htsat: {message}", file=sys.stderr)
+    else:
+        usual(message, category, *place)
 
 
 def _run(arguments: list[str]) -> int:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterable, Sequence
-from typing import NoReturn
+from typing import NoReturn, get_args
 
+from htsat.engines.choose import DeviceName, EngineName, Precision
 from htsat.errors import ConfigError, did_you_mean
 
 
@@ -55,6 +56,14 @@ def seconds(text: str) -> float:
     return value
 
 
+def level(text: str) -> float:
+    """A level in dB of full scale, 0 or less."""
+    value = _number(text)
+    if not -float("inf") < value <= 0:
+        raise argparse.ArgumentTypeError(f"expected a level in dBFS, at most 0, got {text!r}")
+    return value
+
+
 def count(text: str) -> int:
     """A whole number, 1 or more."""
     if not text.isdecimal() or int(text) < 1:
@@ -70,12 +79,19 @@ def _number(text: str) -> float:
 
 
 def add_inputs(parser: Parser) -> None:
-    """The recordings to listen to."""
+    """The recordings to listen to, and how many threads decode them."""
     parser.add_argument(
         "inputs",
         nargs="+",
         metavar="INPUT",
         help="file, folder (all below it), glob pattern, manifest (.csv, .tsv, .jsonl), - (standard input)",
+    )
+    parser.add_argument(
+        "--jobs",
+        type=count,
+        default=1,
+        metavar="N",
+        help="threads that decode ahead of the network (default: 1)",
     )
 
 
@@ -108,15 +124,27 @@ def add_engine_options(parser: Parser) -> argparse._ArgumentGroup:
     """Which model listens, and what runs it; returns the group of these options."""
     group = parser.add_argument_group("model")
     group.add_argument(
-        "--model", metavar="M", help="name, model file or hf://owner/repo (default: the one inside)"
+        "--model",
+        metavar="M",
+        help="name, model file (also an exported one) or hf://owner/repo (default: the one inside)",
+    )
+    group.add_argument("--device", choices=get_args(DeviceName), default="auto", help="(default: auto)")
+    group.add_argument(
+        "--engine",
+        choices=["auto", *get_args(EngineName)],
+        default="auto",
+        help="what runs the network: auto takes the fastest that is installed and can run the model",
     )
     group.add_argument(
-        "--device", choices=["auto", "cpu", "cuda", "mps"], default="auto", help="(default: auto)"
+        "--precision", choices=get_args(Precision), help="(default: that of the model file, mostly fp32)"
     )
+    group.add_argument("--compile", action="store_true", help="let torch compile the network first")
     group.add_argument(
-        "--engine", choices=["auto", "torch"], default="auto", help="what runs the network (default: auto)"
+        "--gate",
+        type=level,
+        metavar="DBFS",
+        help="clips whose RMS is below this level are silence, which costs nothing (default: off)",
     )
-    group.add_argument("--precision", choices=["fp32", "bf16"], default="fp32", help="(default: fp32)")
     group.add_argument("--threads", type=count, metavar="N", help="processor threads (default: all cores)")
     group.add_argument(
         "--short",

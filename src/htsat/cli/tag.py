@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from htsat.bulk.inputs import Input
 from htsat.cli.listening import (
     Batch,
     choose_format,
-    hear,
     load_model,
     require_classes,
     results,
@@ -14,6 +15,9 @@ from htsat.cli.listening import (
 )
 from htsat.cli.parser import Parser, add_inputs, add_model_options, add_text_output, count, probability
 from htsat.formats import TAG_FORMATS, TaggedRecording
+
+if TYPE_CHECKING:
+    from htsat.recognition.hearing import Hearing
 
 
 def main(argv: list[str]) -> int:
@@ -25,12 +29,12 @@ def main(argv: list[str]) -> int:
     require_classes(model)
     with results(args.output, text_format, batch.inputs) as write:
 
-        def listen(item: Input) -> None:
-            hearing = hear(model, item)
+        def keep(item: Input, hearing: Hearing) -> None:
             tags = hearing.clip_scores.tags(args.top, args.min_probability)
             write(item.name, TaggedRecording(item.title, hearing.duration_s, tags))
 
-        return batch.run(listen, shows_progress=shows_progress(args.output))
+        hearings = model.hear_all(batch.sources, jobs=args.jobs)
+        return batch.run(hearings, keep, shows_progress=shows_progress(args.output))
 
 
 def _parser() -> Parser:

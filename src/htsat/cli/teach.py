@@ -8,7 +8,6 @@ from pathlib import Path
 from tqdm import tqdm
 
 from htsat.checkpoints import load_model
-from htsat.checkpoints.file import sha256
 from htsat.checkpoints.resolve import resolve
 from htsat.cli.learning import (
     LearningParser,
@@ -22,16 +21,18 @@ from htsat.cli.learning import (
 )
 from htsat.cli.listening import say
 from htsat.data.dataset import TrainingClips
-from htsat.engines.torch_engine import DeviceName, TorchEngine
+from htsat.engines.choose import DeviceName
+from htsat.engines.torch_engine import TorchEngine
 from htsat.errors import ConfigError, DataError, did_you_mean
+from htsat.files import sha256
 from htsat.labels import LabelSet
 from htsat.recognition.crops import crop_logits
-from htsat.scores import Task
+from htsat.scores import FloatArray, Task
 from htsat.training.split import open_split, read_split, resolve_task, training_clips
 from htsat.training.start import start_network
 from htsat.training.teaching.answers import Questions
 from htsat.training.teaching.asking import Pace, write_answers
-from htsat.training.teaching.teachers import Teacher, function_teacher, is_function
+from htsat.training.teaching.teachers import Heard, Teacher, function_teacher, is_function
 from htsat.training.teaching.writer import AnswerPlan, AnswerWriter
 
 _DESCRIPTION = """Let a model, or the mean of several, hear the clips as training will draw them, and write
@@ -59,7 +60,8 @@ def main(argv: list[str]) -> int:
     opened = open_split(split._replace(valid=None), experiment, network, watcher(1).reading)
     questions = Questions.of(experiment, labels, opened.train.sounds, network.clip_samples)
     top_k = min(_TOP_K, len(labels)) if args.top_k is None else args.top_k
-    plan = AnswerPlan(questions, teachers, args.passes, top_k)
+    n_frames = network.n_frames if args.frames else None
+    plan = AnswerPlan(questions, teachers, args.passes, top_k, n_frames)
     clips = training_clips(experiment, opened, labels, network)
     _write(args.output, plan, clips, Pace(args.batch_size, experiment.n_workers))
     print(args.output)
@@ -89,6 +91,11 @@ def _parser() -> LearningParser:
         help=f"logits that are kept of each answer (default: {_TOP_K}, or all of fewer classes)",
     )
     parser.add_argument(
+        "--frames",
+        action="store_true",
+        help="keep logits for the frames of the student too, of the K classes that are loudest in any frame",
+    )
+    parser.add_argument(
         "--batch_size", type=int, default=8, metavar="N", help="clips heard together (default: 8)"
     )
     parser.add_settings()
@@ -111,17 +118,24 @@ def _model_teacher(name: str, labels: LabelSet, task: Task, device: DeviceName) 
         raise DataError(f"teacher {name!r} is {model.card.task}, the student is to be {task} (--task)")
     engine = TorchEngine(model, name, device)
     order = [known.index(label) for label in labels]
-    return Teacher(name, sha256(path), lambda waveforms, rate: crop_logits(engine, waveforms, rate)[:, order])
+
+    def hear(waveforms: FloatArray, sample_rate: int) -> Heard:
+        heard = crop_logits(engine, waveforms, sample_rate)
+        return Heard(heard.clips[:, order], heard.frames[..., order], heard.grid.boundaries_s)
+
+    return Teacher(name, sha256(path), hear)
 
 
 def _write(folder: Path, plan: AnswerPlan, clips: TrainingClips, pace: Pace) -> None:
     broken: set[str] = set()
+    n_answers = plan.sizes.n_answers
     with (
         AnswerWriter(folder, plan) as writer,
-        tqdm(
-            total=plan.n_answers, initial=writer.n_done, unit="clip", disable=not sys.stderr.isatty()
-        ) as bar,
+        tqdm(total=n_answers, initial=writer.n_done, unit="clip", disable=not sys.stderr.isatty()) as bar,
     ):
+        if plan.n_frames is not None:
+            size_mb = plan.sizes.n_bytes / 1e6
+            say(f"{folder}: {n_answers} answers with {plan.n_frames} frames each are {size_mb:.1f} MB")
         for answered in write_answers(writer, clips, plan.teachers, pace):
             for reason in set(answered.broken) - broken:
                 say(f"left out: {reason}")

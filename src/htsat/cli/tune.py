@@ -19,9 +19,10 @@ from htsat.cli.main import EXIT_FAILED
 from htsat.cli.parser import Parser, add_model_options, count
 from htsat.data.manifest import MANIFEST_NAMES, Clip, Manifest
 from htsat.errors import ConfigError
+from htsat.evaluation.rule_search import Objective
 from htsat.evaluation.tune_report import TuneReport, rules_of_class, write_tune_report
 from htsat.evaluation.tuned_model import TuneSettings, tune_model
-from htsat.evaluation.tuning import MIN_EVENTS, Kind, Objective
+from htsat.evaluation.tuning import MIN_EVENTS, Kind
 from htsat.pictures.canvas import check_picture
 from htsat.pictures.reliability import draw_reliability
 

@@ -129,11 +129,20 @@ def read_data(source: Path, suffixes: frozenset[str]) -> Manifest:
 
 
 def _notes(labelled: LabelledFolder) -> Iterator[str]:
-    for paths, meaning in (
-        (labelled.unlabelled, "recordings have no label file and are left out"),
-        (labelled.missing, "recordings that label files name are not there"),
+    for paths, of_one, of_several in (
+        (
+            labelled.unlabelled,
+            "recording has no label file and is left out",
+            "recordings have no label file and are left out",
+        ),
+        (
+            labelled.missing,
+            "recording that label files name is not there",
+            "recordings that label files name are not there",
+        ),
     ):
         if paths:
+            meaning = of_one if len(paths) == 1 else of_several
             yield f"{len(paths):,} {meaning}; the first: {paths[0]}"
 
 

@@ -8,7 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
+from htsat.checkpoints.card import ModelCard
 from htsat.labels import LabelSet
+from htsat.network.config import ModelConfig
 from htsat.rules import EventRules
 from htsat.scores import FloatArray, Task
 
@@ -31,6 +33,21 @@ class ModelDescription:
     n_frames: int
     n_coarse_frames: int
     embedding_dim: int
+
+    @classmethod
+    def of(cls, name: str, config: ModelConfig, card: ModelCard) -> ModelDescription:
+        """The description of a network of these sizes with this card."""
+        return cls(
+            name=name,
+            labels=card.labels,
+            task=card.task,
+            rules=card.rules,
+            sample_rate=config.sample_rate,
+            clip_samples=config.clip_samples,
+            n_frames=config.n_frames,
+            n_coarse_frames=config.n_coarse_frames,
+            embedding_dim=config.embedding_dim,
+        )
 
     @property
     def clip_s(self) -> float:

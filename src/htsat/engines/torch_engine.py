@@ -6,50 +6,41 @@ attention it gains nothing that can be measured.
 
 from __future__ import annotations
 
-from typing import Literal, get_args
+from typing import get_args
 
 import torch
 from torch import Tensor
 
 from htsat.checkpoints import Model
+from htsat.engines.choose import DeviceName, Precision
 from htsat.engines.protocol import EngineOutput, ModelDescription
 from htsat.errors import ConfigError, HtsatError
 from htsat.scores import FloatArray
 
-DeviceName = Literal["auto", "cpu", "cuda", "mps"]
-"""Where to run; `auto` takes the first of CUDA, MPS and CPU that there is."""
-
-Precision = Literal["fp32", "bf16"]
-"""Of the matrix products; log-mel and results are float32 in any case."""
-
 
 class TorchEngine:
-    """A model on a device, for inference only.
+    """A model on a device, for inference only; `compiled` by torch first if that is asked for.
 
     Raises:
         ConfigError: when the device is not there or a setting does not exist.
     """
 
     def __init__(
-        self, model: Model, name: str, device: DeviceName = "auto", precision: Precision = "fp32"
+        self,
+        model: Model,
+        name: str,
+        device: DeviceName = "auto",
+        precision: Precision = "fp32",
+        *,
+        compiled: bool = False,
     ) -> None:
         if precision not in get_args(Precision):
             raise ConfigError(f"precision must be one of {', '.join(get_args(Precision))}, got {precision!r}")
         self._device = _device(device)
         self._is_bf16 = precision == "bf16"
         self.network = model.network.to(self._device).eval()
-        config, card = model.network.config, model.card
-        self.description = ModelDescription(
-            name=name,
-            labels=card.labels,
-            task=card.task,
-            rules=card.rules,
-            sample_rate=config.sample_rate,
-            clip_samples=config.clip_samples,
-            n_frames=config.n_frames,
-            n_coarse_frames=config.n_coarse_frames,
-            embedding_dim=config.embedding_dim,
-        )
+        self._run = torch.compile(self.network) if compiled else self.network
+        self.description = ModelDescription.of(name, model.network.config, model.card)
 
     @torch.inference_mode()
     def frame_scores(self, clips: FloatArray) -> EngineOutput:
@@ -60,7 +51,7 @@ class TorchEngine:
         """
         try:
             with torch.autocast(self._device.type, torch.bfloat16, enabled=self._is_bf16):
-                output = self.network(torch.from_numpy(clips).to(self._device))
+                output = self._run(torch.from_numpy(clips).to(self._device))
         except torch.OutOfMemoryError as error:
             raise HtsatError(
                 f"a batch of {len(clips)} clips needs more memory than {self._device} has"

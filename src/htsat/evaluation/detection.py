@@ -15,6 +15,7 @@ import numpy as np
 from htsat.data.events import EventFiles, Events
 from htsat.data.manifest import Clip, Manifest
 from htsat.errors import DataError, did_you_mean
+from htsat.evaluation.curve_store import StoredCurves
 from htsat.evaluation.event_based import EventList, compare_events
 from htsat.evaluation.event_curves import EventCurves, event_curves
 from htsat.evaluation.event_report import EventReport, EventSettings, event_json
@@ -39,13 +40,20 @@ class Detected(NamedTuple):
     curves: EventCurves
 
 
+class StoredDetection(NamedTuple):
+    """The same, with the scores in a store."""
+
+    events: Events
+    curves: StoredCurves
+
+
 class DetectedClip(NamedTuple):
     """A clip with what is true of it and what was detected; `name` is the only one of its kind."""
 
     name: str
     clip: Clip
     truth: Events
-    detected: Detected
+    detected: StoredDetection
 
 
 class WorstDetections(NamedTuple):
@@ -105,13 +113,29 @@ def detect(scores: FrameScores, rules: EventRules, labels: LabelSet) -> Detected
 def compare_detections(
     clips: Sequence[DetectedClip], labels: LabelSet, data: str, models: str
 ) -> EventReport:
-    """Every metric of events, as `htsat evaluate-events` counts them; PSDS where anything is true."""
+    """Every metric of events, as `htsat evaluate-events` counts them; PSDS where anything is true.
+
+    The scores of one clip at a time are in memory.
+    """
     by_name = sorted(clips, key=lambda clip: clip.name)
     truth = EventList(data, {clip.name: clip.truth for clip in by_name})
     heard = EventList(models, {clip.name: clip.detected.events for clip in by_name})
-    durations_s = {clip.name: float(clip.detected.curves.grid.boundaries_s[-1]) for clip in by_name}
-    scores = [clip.detected.curves for clip in by_name] if any(clip.truth for clip in clips) else None
+    durations_s = {clip.name: clip.detected.curves.duration_s for clip in by_name}
+    scores = _Scores(tuple(by_name)) if any(clip.truth for clip in clips) else None
     return compare_events(truth, heard, durations_s, labels, EventSettings(), scores)
+
+
+@dataclass(frozen=True)
+class _Scores:
+    """The scores of clips, read one at a time."""
+
+    clips: tuple[DetectedClip, ...]
+
+    def __len__(self) -> int:
+        return len(self.clips)
+
+    def __getitem__(self, index: int) -> EventCurves:
+        return self.clips[index].detected.curves.read()
 
 
 def worst_clips(clips: Sequence[DetectedClip], labels: LabelSet) -> tuple[WorstDetections, ...]:

@@ -22,9 +22,11 @@ from htsat.evaluation.evaluate import Progress
 from htsat.evaluation.event_curves import event_curves
 from htsat.evaluation.frame_scores import ScoredClips
 from htsat.evaluation.measures import F_SCORES
+from htsat.evaluation.rule_search import Objective
 from htsat.evaluation.rule_sets import NamedRules
+from htsat.evaluation.strips import Strip
 from htsat.evaluation.threshold_search import best_thresholds
-from htsat.evaluation.tuning import MIN_EVENTS, Kind, Objective, tune
+from htsat.evaluation.tuning import MIN_EVENTS, Kind, tune
 from htsat.metrics.event_table import EventTable
 from htsat.processes import ALONE, Processes
 from htsat.recognition.inference import NonFiniteScoresError
@@ -55,7 +57,7 @@ class Choice:
         if self.what == "rules":
             return tune(clips, rules, MIN_EVENTS, get_args(Kind), self.objective).rules
         curves = [event_curves(scores, rules) for scores in clips.scores]
-        best = best_thresholds(curves, clips.reference, F_SCORES[self.objective]).thresholds
+        best = best_thresholds(Strip.of(curves), clips.reference, F_SCORES[self.objective]).thresholds
         chosen = np.where(clips.n_events >= MIN_EVENTS, best, rules.thresholds)
         return replace(rules, thresholds=tuple(chosen.tolist()))
 

@@ -20,10 +20,12 @@ from htsat.data.events import Events
 from htsat.data.manifest import Clip, Manifest
 from htsat.data.timeline import target_of
 from htsat.errors import AudioError, DataError
+from htsat.evaluation.answers import Answer, gather, keep
+from htsat.evaluation.curve_store import CurveStore
 from htsat.evaluation.detection import (
-    Detected,
     DetectedClip,
     DetectionReport,
+    StoredDetection,
     compare_detections,
     detect,
     read_truth,
@@ -47,13 +49,6 @@ Progress = Callable[[Sequence[Clip]], Iterable[Clip]]
 """Passes clips on and tells how many there were."""
 
 
-class Answer(NamedTuple):
-    """What is heard in a clip: probabilities `(K,)`, and events where its labels say when classes sound."""
-
-    probabilities: Doubles
-    detected: Detected | None
-
-
 class HeardClips(NamedTuple):
     """Clips with what was heard in them, and those that could not be heard.
 
@@ -63,7 +58,7 @@ class HeardClips(NamedTuple):
     clips: tuple[Clip, ...]
     probabilities: Doubles
     targets: FloatArray
-    detected: tuple[Detected | None, ...]
+    detected: tuple[StoredDetection | None, ...]
     broken: tuple[BrokenClip, ...]
 
 
@@ -127,22 +122,28 @@ def evaluate(
     if ensemble.task == "multi_class":
         _check_one_label_each(manifest)
     truth_of = read_truth(manifest)
-    heard = hear_clips(listener, manifest, progress, processes)
-    report = make_report(ensemble, heard, data)
-    return dataclasses.replace(report, detection=_detection(listener, heard, truth_of, report))
+    with CurveStore() as store:
+        heard = hear_clips(listener, manifest, store, progress, processes)
+        report = make_report(ensemble, heard, data)
+        return dataclasses.replace(report, detection=_detection(listener, heard, truth_of, report))
 
 
 def hear_clips(
-    listener: Listener, manifest: Manifest, progress: Progress = iter, processes: Processes = ALONE
+    listener: Listener,
+    manifest: Manifest,
+    store: CurveStore,
+    progress: Progress = iter,
+    processes: Processes = ALONE,
 ) -> HeardClips:
-    """Hear every clip as `htsat tag` would; broken ones are listed, not fatal.
+    """Hear every clip as `htsat tag` would; broken ones are listed, not fatal. Scores of frames are stored.
 
     Raises:
         DataError: when not a single clip can be heard.
         HtsatError: when another process has failed.
     """
-    share = [listener.answer(clip) for clip in progress(processes.share(manifest.clips))]
-    answers = list(zip(manifest.clips, processes.gather(share), strict=True))
+    share = [keep(listener.answer(clip), store) for clip in progress(processes.share(manifest.clips))]
+    gathered = gather(share, len(manifest.clips), store, processes)
+    answers = list(zip(manifest.clips, gathered, strict=True))
     broken = tuple(BrokenClip(clip, answer) for clip, answer in answers if isinstance(answer, str))
     heard = [(clip, answer) for clip, answer in answers if not isinstance(answer, str)]
     if not heard:

@@ -29,6 +29,10 @@ _SLACK_S = 1e-6
 """Two times that differ by less than this, by rounding, are equal."""
 
 
+_SORTED_TOGETHER = 2**24
+"""Scores in the windows of some classes; bounds the memory for long recordings."""
+
+
 @dataclass(frozen=True, eq=False)
 class EventCurves:
     """Scores `(T, K)` whose runs above any threshold are events; 0 where there is none at any threshold."""
@@ -40,21 +44,35 @@ class EventCurves:
 def event_curves(scores: FrameScores, rules: EventRules) -> EventCurves:
     """What the rules but for the thresholds make of the scores of a whole recording."""
     frame_s = float(scores.grid.durations_s[0])
-    min_frames = _whole_frames(rules.per_class("min_duration_s") / frame_s, math.ceil, -_SLACK_S / frame_s)
+    shortest = _frames(rules, "min_duration_s", min_frames, frame_s)
     if rules.boxes is not None:
         boxes = box_scores(find_boxes(scores, rules.boxes), scores.grid, scores.labels)
-        return EventCurves(_by_width(boxes, np.maximum(min_frames, 1), _opened), scores.grid)
-    gap_frames = _whole_frames(rules.per_class("max_gap_s") / frame_s, math.floor, _SLACK_S / frame_s)
+        return EventCurves(_by_width(boxes, shortest, _opened), scores.grid)
     smooth = _by_width(scores.probabilities, rules.median_filter_frames(frame_s), _median)
     gate = rules.per_class("clip_threshold").astype(np.float32)
     if gate.any():
         smooth = np.where(probabilities(scores.clip_logits, scores.task) >= gate, smooth, np.float32(0))
-    closed = _by_width(smooth, gap_frames + 1, _closed)
-    return EventCurves(_by_width(closed, np.maximum(min_frames, 1), _opened), scores.grid)
+    closed = _by_width(smooth, _frames(rules, "max_gap_s", gap_frames, frame_s) + 1, _closed)
+    return EventCurves(_by_width(closed, shortest, _opened), scores.grid)
 
 
-def _whole_frames(lengths: NDArray[np.float64], rounded: Callable[[float], int], slack: float) -> Frames:
-    return np.array([rounded(length + slack) for length in lengths], np.intp)
+def min_frames(min_duration_s: float, frame_s: float) -> int:
+    """The number of frames that are long enough, at least one."""
+    return max(math.ceil(min_duration_s / frame_s - _SLACK_S / frame_s), 1)
+
+
+def gap_frames(max_gap_s: float, frame_s: float) -> int:
+    """The largest number of frames that is no longer than a gap."""
+    return math.floor(max_gap_s / frame_s + _SLACK_S / frame_s)
+
+
+def step_frames(step_s: float, frame_s: float) -> int:
+    """The nearest number of frames to the step of boxes, at least one; that of `recognition.boxes`."""
+    return max(math.floor(step_s / frame_s + 0.5), 1)
+
+
+def _frames(rules: EventRules, name: str, whole: Callable[[float, float], int], frame_s: float) -> Frames:
+    return np.array([whole(length_s, frame_s) for length_s in rules.per_class(name).tolist()], np.intp)
 
 
 def _by_width(
@@ -70,7 +88,16 @@ def _by_width(
 
 def _median(curves: FloatArray, width: int) -> FloatArray:
     """The lower median of the frames there are around each, `(T, K)`."""
-    n_frames, reach = len(curves), min(width // 2, len(curves))
+    reach = min(width // 2, len(curves))
+    n_classes = max(1, _SORTED_TOGETHER // (len(curves) * (2 * reach + 1)))
+    starts = range(0, curves.shape[1], n_classes)
+    return np.concatenate(
+        [_sorted_median(curves[:, start : start + n_classes], reach) for start in starts], 1
+    )
+
+
+def _sorted_median(curves: FloatArray, reach: int) -> FloatArray:
+    n_frames = len(curves)
     windows = np.sort(_windows(curves, 2 * reach + 1, reach, np.nan), axis=-1)  # sorts NaN to the end
     frames = np.arange(n_frames)
     n_there = np.minimum(frames + reach + 1, n_frames) - np.maximum(frames - reach, 0)

@@ -11,14 +11,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from htsat.evaluation.event_curves import EventCurves, event_curves
+from htsat.evaluation.event_curves import event_curves
 from htsat.evaluation.frame_scores import ScoredClips
 from htsat.evaluation.threshold_search import CountEvents
 from htsat.metrics.collar_based import Collar, count_near_events
 from htsat.metrics.counting import Counts
 from htsat.metrics.event_table import EventTable
 from htsat.metrics.intersection_based import Tolerances, count_intersecting_events
-from htsat.metrics.psds import PSDS1, PSDS2, Psds, psds
+from htsat.metrics.psds import PSDS1, PSDS2, Psds, ScoreSource, psds
 from htsat.metrics.segment_based import count_segments
 from htsat.recognition.events import find_events
 from htsat.rules import EventRules
@@ -78,7 +78,7 @@ def measure(clips: ScoredClips, rules: Sequence[EventRules]) -> Figures:
     )
 
 
-def class_areas(clips: ScoredClips, curves: Sequence[EventCurves], name: str) -> Psds:
+def class_areas(clips: ScoredClips, curves: ScoreSource, name: str) -> Psds:
     """PSDS of the events at all thresholds."""
     return psds(curves, clips.reference, clips.durations_s, PSDS[name])
 

@@ -9,18 +9,19 @@ R recordings, K classes, N runs, C cells.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from htsat.evaluation.event_curves import EventCurves
+from htsat.evaluation.strips import Strip, class_blocks
 from htsat.metrics.counting import Counts
 from htsat.metrics.event_table import EventTable
 from htsat.metrics.pairing import spread
-from htsat.metrics.run_tree import run_tree
+from htsat.metrics.run_tree import RunTree, run_tree
+from htsat.scores import FloatArray
 
 Doubles = NDArray[np.float64]
 Indices = NDArray[np.intp]
@@ -46,7 +47,7 @@ class Best(NamedTuple):
 
 
 def best_thresholds(
-    curves: Sequence[EventCurves], reference: EventTable, count: CountEvents, goals: Doubles | None = None
+    strip: Strip, reference: EventTable, count: CountEvents, goals: Doubles | None = None
 ) -> Best:
     """Search all thresholds for every class that has true events.
 
@@ -54,7 +55,7 @@ def best_thresholds(
     F score than there is. Of thresholds that do equally well the highest is taken, halfway to the next score
     below.
     """
-    search = _Search.of(curves, reference, count)
+    search = _Search.of(strip, reference, count)
     if goals is not None:
         return search.best(goals)
     best = search.nothing()
@@ -101,32 +102,38 @@ class _Cells(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class _Search:
-    """All that is the same for every goal. Shape: `n_true` `(K,)`, `reference_sources` `(E,)`, sorted."""
+    """All that is the same for every goal.
 
-    curves: Sequence[EventCurves]
+    Shape: `n_true` `(K,)`, `reference_sources` `(E,)`, sorted; `loudest` `(R, K)`, 0 where a class is true.
+    """
+
+    strip: Strip
+    loudest: NDArray[np.float32]
     count: CountEvents
     n_true: Indices
     reference: EventTable
     reference_sources: Indices
 
     @classmethod
-    def of(cls, curves: Sequence[EventCurves], reference: EventTable, count: CountEvents) -> _Search:
-        n_classes = curves[0].probabilities.shape[1]
+    def of(cls, strip: Strip, reference: EventTable, count: CountEvents) -> _Search:
+        loudest = strip.loudest()
+        n_recordings, n_classes = loudest.shape
+        loudest[reference.recordings, reference.classes] = 0.0
         n_true = count(reference, reference, n_classes).true_positives
         by_class = reference.where(np.lexsort((reference.onsets_s, reference.recordings, reference.classes)))
-        sources = by_class.classes * len(curves) + by_class.recordings
-        return cls(curves, count, n_true, by_class, sources)
+        sources = by_class.classes * n_recordings + by_class.recordings
+        return cls(strip, loudest, count, n_true, by_class, sources)
 
     def nothing(self) -> Best:
         return Best(np.zeros(len(self.n_true)), np.ones(len(self.n_true)))
 
     def best(self, goals: Doubles) -> Best:
         floors = self._floors(goals)
-        runs = _all_runs(self.curves, floors)
+        runs = _all_runs(self.strip, floors)
         cells = _cells(runs)
         n_found, n_false = self._count(runs, cells)
         best = self.nothing()
-        classes = cells.sources // len(self.curves)
+        classes = cells.sources // len(self.loudest)
         for index in np.unique(classes).tolist():
             own = slice(*np.searchsorted(classes, [index, index + 1]))
             found, false = (_changes(counts[own], cells.sources[own]) for counts in (n_found, n_false))
@@ -140,9 +147,7 @@ class _Search:
 
         With so many recordings in which the class is heard and is not, even if all else were right.
         """
-        loudest = np.stack([curve.probabilities.max(axis=0, initial=0.0) for curve in self.curves])
-        loudest[self.reference.recordings, self.reference.classes] = 0.0
-        falling = -np.sort(-loudest, axis=0)
+        falling = -np.sort(-self.loudest, axis=0)
         hoped = np.clip(goals, 1e-9, 1.0)
         n_tolerated = np.minimum(2 * self.n_true * (1 - hoped) / hoped + 1e-6, len(falling))
         rows = np.append(falling, np.zeros_like(falling[:1]), axis=0)
@@ -178,23 +183,36 @@ class _Search:
         return np.concatenate(found), np.concatenate(false)
 
 
-def _all_runs(curves: Sequence[EventCurves], floors: NDArray[np.float32]) -> _Runs:
+def _all_runs(strip: Strip, floors: NDArray[np.float32]) -> _Runs:
+    """The runs of all classes and recordings above the floors, those of each in the order of their frames."""
+    layout = strip.layout
     parts, n_runs = [], 0
-    for number, curve in enumerate(curves):
-        tree = run_tree(curve.probabilities, floors)
+    for classes in class_blocks(len(strip.rows), layout.n_frames):
+        tree = _flat_tree(strip.rows[classes], floors[classes])
         is_topmost = tree.parents == len(tree.levels)
-        boundaries_s = curve.grid.boundaries_s
+        own_classes, starts = np.divmod(tree.starts, layout.n_frames)
         parts.append(
             (
-                tree.curves * len(curves) + number,
+                classes[own_classes] * len(layout.starts) + layout.recordings[starts],
                 tree.levels,
                 np.where(is_topmost, -1, tree.parents + n_runs),
-                boundaries_s[tree.starts],
-                boundaries_s[tree.stops],
+                layout.boundaries_s[starts],
+                layout.boundaries_s[tree.stops - own_classes * layout.n_frames],
             )
         )
         n_runs += len(tree.levels)
     return _Runs(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+
+
+def _flat_tree(rows: FloatArray, floors: NDArray[np.float32]) -> RunTree:
+    """The runs in rows `(K, N)` as those of one that has them end to end; all begin and end with silence.
+
+    Frames as high as the one before are left out: after gaps and durations most are.
+    """
+    flat = np.where(rows > floors[:, None], rows, np.float32(0)).ravel()
+    begins = np.flatnonzero(np.diff(flat, prepend=-1))
+    tree = run_tree(flat[begins, None], np.zeros(1, np.float32))
+    return tree._replace(starts=begins[tree.starts], stops=begins[tree.stops])
 
 
 def _cells(runs: _Runs) -> _Cells:
@@ -210,9 +228,9 @@ def _cells(runs: _Runs) -> _Cells:
 
 
 def _table(cells: Indices, onsets_s: Doubles, offsets_s: Doubles) -> EventTable:
-    """Events as those of one recording, with cells for classes."""
+    """Events as those of one recording, with cells for classes; those of a cell come in order of time."""
     table = EventTable(np.zeros_like(cells), cells, onsets_s, offsets_s)
-    return table.where(np.lexsort((offsets_s, onsets_s, cells)))
+    return table.where(np.argsort(cells, kind="stable"))
 
 
 def _changes(counts: Indices, sources: Indices) -> Indices:

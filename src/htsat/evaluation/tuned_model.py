@@ -16,8 +16,9 @@ from htsat.evaluation.calibrating import calibrate, calibrated
 from htsat.evaluation.evaluate import Progress
 from htsat.evaluation.frame_scores import ScoredClips, score_clips
 from htsat.evaluation.measures import Figures, measure, measure_tags
+from htsat.evaluation.rule_search import Objective
 from htsat.evaluation.tune_report import TuneReport
-from htsat.evaluation.tuning import MIN_EVENTS, Kind, Objective, Tuned, tune, tune_halves, tune_tags
+from htsat.evaluation.tuning import MIN_EVENTS, Kind, Tuned, tune, tune_halves, tune_tags
 from htsat.recognition.recognizer import Recognizer
 from htsat.rules import EventRules
 

@@ -10,38 +10,30 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from htsat.errors import DataError
-from htsat.evaluation.event_curves import EventCurves, event_curves
+from htsat.evaluation.event_curves import gap_frames, min_frames, step_frames
 from htsat.evaluation.frame_scores import ScoredClips
-from htsat.evaluation.measures import F_SCORES, PSDS, class_areas
-from htsat.evaluation.threshold_search import best_clip_thresholds, best_thresholds
-from htsat.metrics.counting import Counts
-from htsat.metrics.event_table import EventTable
-from htsat.metrics.intersection_based import Tolerances, count_intersecting_events
+from htsat.evaluation.rule_search import Objective, Varied, search_rules
+from htsat.evaluation.strip_curves import BoxCurves, FrameCurves
+from htsat.evaluation.threshold_search import best_clip_thresholds
 from htsat.rules import BoxRule, BoxRules, EventRules
 
 Doubles = NDArray[np.float64]
 
-Objective = Literal["collar", "intersection", "segment", "psds1", "psds2"]
 Kind = Literal["frames", "boxes"]
 """What makes events: rules on frames, or change detection."""
 
 MIN_EVENTS = 5
 """Classes with fewer true events keep the rules that they have."""
 
-_ROUNDS = 3
-_LEAST_GAIN = 0.2
-"""A rule is changed where that wins at least so much of one true event: less is chance."""
 _SEED = 0
-_SLACK = 1e-5
-"""Of a frame: rounding."""
 
 _VARIED: dict[Kind, dict[str, tuple[float, ...]]] = {
     "frames": {
@@ -58,6 +50,8 @@ _VARIED: dict[Kind, dict[str, tuple[float, ...]]] = {
     },
 }
 """Values that are tried, the one to begin with first."""
+
+CURVES: dict[Kind, type[FrameCurves] | type[BoxCurves]] = {"frames": FrameCurves, "boxes": BoxCurves}
 
 
 class Tuned(NamedTuple):
@@ -122,68 +116,15 @@ def _tune_kind(
     clips: ScoredClips, present: EventRules, kind: Kind, objective: Objective, min_events: int
 ) -> Tuned:
     has_events, is_tuned = clips.n_events > 0, clips.n_events >= min_events
-    search = _Search(clips.of_classes(has_events), kind, objective)
-    varied, found = search.run()
+    grid = _different(kind, float(clips.scores[0].grid.durations_s[0]))
+    found = search_rules(clips.of_classes(has_events), grid, CURVES[kind], objective)
+    chosen = is_tuned[has_events]
     thresholds, values = np.array(present.thresholds), np.full(len(clips.labels), np.nan)
-    thresholds[is_tuned] = search.thresholds(varied)[is_tuned[has_events]]
-    values[is_tuned] = found[is_tuned[has_events]]
+    thresholds[is_tuned], values[is_tuned] = found.thresholds[chosen], found.values[chosen]
     mixed = {name: column.copy() for name, column in _varied(kind, present).items()}
     for name, column in mixed.items():
-        column[is_tuned] = varied[name][is_tuned[has_events]]
+        column[is_tuned] = found.rules[name][chosen]
     return Tuned(_rules(kind, mixed, thresholds), values, is_tuned)
-
-
-Varied = Mapping[str, Doubles]
-"""Rules by name, `(K,)` each."""
-
-
-@dataclass(frozen=True, eq=False)
-class _Search:
-    """Varies one rule after the other."""
-
-    clips: ScoredClips
-    kind: Kind
-    objective: Objective
-
-    def run(self) -> tuple[Varied, Doubles]:
-        """The best rules but for the thresholds, and what they are worth."""
-        grid = _different(self.kind, float(self.clips.scores[0].grid.durations_s[0]))
-        varied = {name: np.full(len(self.clips.labels), values[0]) for name, values in grid.items()}
-        best = self._values(varied, None)
-        for _ in range(_ROUNDS):
-            before = best
-            for name, value in ((name, value) for name, values in grid.items() for value in values):
-                if (varied[name] == value).all():
-                    continue
-                values = self._values({**varied, name: np.full(len(best), value)}, best)
-                is_better = values > best + _LEAST_GAIN / self.clips.n_events
-                varied = {**varied, name: np.where(is_better, value, varied[name])}
-                best = np.where(is_better, values, best)
-            if np.array_equal(before, best):
-                break
-        return varied, best
-
-    def thresholds(self, varied: Varied) -> Doubles:
-        """The thresholds of the highest F score: that of the objective, or of the tolerances of PSDS."""
-        return best_thresholds(self._curves(varied), self.clips.reference, self._count).thresholds
-
-    def _values(self, varied: Varied, known: Doubles | None) -> Doubles:
-        """What rules are worth, `(K,)`; where it is no more than `known`, it may be less."""
-        curves = self._curves(varied)
-        if self.objective in PSDS:
-            return np.nan_to_num(class_areas(self.clips, curves, self.objective).class_values)
-        return best_thresholds(curves, self.clips.reference, self._count, known).f_scores
-
-    def _curves(self, varied: Varied) -> list[EventCurves]:
-        rules = _rules(self.kind, varied, np.zeros(len(self.clips.labels)))  # curves are of all thresholds
-        return [event_curves(scores, rules) for scores in self.clips.scores]
-
-    def _count(self, reference: EventTable, estimated: EventTable, n_classes: int) -> Counts:
-        if self.objective in PSDS:
-            shares = PSDS[self.objective]
-            tolerances = Tolerances(shares.dtc, shares.gtc)
-            return count_intersecting_events(reference, estimated, n_classes, tolerances)
-        return F_SCORES[self.objective](reference, estimated, n_classes)
 
 
 def _different(kind: Kind, frame_s: float) -> dict[str, list[float]]:
@@ -201,11 +142,11 @@ def _in_frames(name: str, value: float, frame_s: float) -> float:
         case "median_filter_s":
             return math.floor(value / frame_s / 2)
         case "max_gap_s":
-            return math.floor(value / frame_s + _SLACK)
+            return gap_frames(value, frame_s)
         case "min_duration_s":
-            return math.ceil(value / frame_s - _SLACK)
+            return min_frames(value, frame_s)
         case "step_s":
-            return max(1, math.floor(value / frame_s + 0.5))
+            return step_frames(value, frame_s)
     return value
 
 

@@ -14,7 +14,7 @@ _LINEAR_HZ_PER_MEL = 200.0 / 3.0
 _BREAK_HZ = 1000.0
 _BREAK_MEL = _BREAK_HZ / _LINEAR_HZ_PER_MEL
 _LOG_STEP = np.log(6.4) / 27.0
-_POWER_FLOOR = 1e-10
+POWER_FLOOR = 1e-10
 
 
 def hz_to_mel(frequency_hz: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -78,4 +78,4 @@ class LogMel(nn.Module):
             )  # (B, S, M)
             power = spectrum.real.square() + spectrum.imag.square()
             mel = power.transpose(1, 2) @ self.filterbank  # (B, M, F)
-            return 10.0 * torch.log10(mel.clamp(min=_POWER_FLOOR))
+            return 10.0 * torch.log10(mel.clamp(min=POWER_FLOOR))

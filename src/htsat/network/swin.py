@@ -15,10 +15,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from htsat.network.linear import Linear
+
 Grid = tuple[int, int]
 
 # Far below any logit yet finite: what the published weights were trained with.
-_MASKED = -100.0
+MASKED = -100.0
 
 
 def fit_window(window: int, grid: Grid) -> Grid:
@@ -70,7 +72,7 @@ def shift_mask(grid: Grid, window: Grid, shift: Grid) -> Tensor:
         region = (position >= size - width).long() + (position >= size - step).long() * (step > 0)
         regions += (region * 3**axis).reshape([1, -1, 1, 1] if axis == 0 else [1, 1, -1, 1])
     windows = partition(regions, window)[0, :, :, 0]
-    return torch.where(windows[:, :, None] == windows[:, None, :], 0.0, _MASKED)
+    return torch.where(windows[:, :, None] == windows[:, None, :], 0.0, MASKED)
 
 
 def drop_path(branch: Tensor, rate: float, training: bool) -> Tensor:
@@ -79,6 +81,19 @@ def drop_path(branch: Tensor, rate: float, training: bool) -> Tensor:
         return branch
     keep = branch.new_empty(branch.shape[0], *[1] * (branch.ndim - 1)).bernoulli_(1.0 - rate)
     return branch * (keep / (1.0 - rate))
+
+
+def attend(query: Tensor, key: Tensor, value: Tensor, bias: Tensor) -> Tensor:
+    """Scaled dot-product attention with a bias on its logits. Shape: `(B, A, N, C)` three times -> the same.
+
+    Where a bias learns on a processor torch has no fused kernel. What it does instead looks for empty rows
+    too, which the plain form need not.
+    """
+    if query.device.type == "cpu" and torch.is_grad_enabled():
+        logits = query @ key.transpose(-2, -1) * query.shape[-1] ** -0.5 + bias
+        attended: Tensor = logits.softmax(dim=-1) @ value
+        return attended
+    return F.scaled_dot_product_attention(query, key, value, attn_mask=bias)
 
 
 class WindowAttention(nn.Module):
@@ -90,8 +105,8 @@ class WindowAttention(nn.Module):
     def __init__(self, channels: int, n_heads: int, window: Grid) -> None:
         super().__init__()
         self.n_heads = n_heads
-        self.qkv = nn.Linear(channels, 3 * channels)
-        self.projection = nn.Linear(channels, channels)
+        self.qkv = Linear(channels, 3 * channels)
+        self.projection = Linear(channels, channels)
         self.bias_table = nn.Parameter(torch.zeros((2 * window[0] - 1) * (2 * window[1] - 1), n_heads))
         self.register_buffer("bias_index", relative_position_index(window), persistent=False)
         self.bias_index: Tensor
@@ -103,9 +118,7 @@ class WindowAttention(nn.Module):
         query, key, value = (
             qkv.permute(3, 0, 1, 4, 2, 5).flatten(2, 3).unbind(0)
         )  # (B, n_windows * A, N, C / A)
-        attended = F.scaled_dot_product_attention(
-            query, key, value, attn_mask=self._bias(n_windows, mask, query)
-        )
+        attended = attend(query, key, value, self._bias(n_windows, mask, query))
         attended = attended.reshape(batch, n_windows, self.n_heads, n_tokens, -1)
         attended = attended.transpose(2, 3).reshape(batch, n_windows, n_tokens, channels)
         projected: Tensor = self.projection(attended)
@@ -133,9 +146,7 @@ class SwinBlock(nn.Module):
         self.norm1 = nn.LayerNorm(channels)
         self.attention = WindowAttention(channels, n_heads, window)
         self.norm2 = nn.LayerNorm(channels)
-        self.mlp = nn.Sequential(
-            nn.Linear(channels, 4 * channels), nn.GELU(), nn.Linear(4 * channels, channels)
-        )
+        self.mlp = nn.Sequential(Linear(channels, 4 * channels), nn.GELU(), Linear(4 * channels, channels))
         mask = shift_mask(grid, window, shift) if any(shift) else None
         self.register_buffer("mask", mask, persistent=False)
         self.mask: Tensor | None
@@ -173,7 +184,7 @@ class PatchMerging(nn.Module):
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.norm = nn.LayerNorm(4 * channels)
-        self.reduction = nn.Linear(4 * channels, 2 * channels, bias=False)
+        self.reduction = Linear(4 * channels, 2 * channels, bias=False)
 
     def forward(self, tokens: Tensor) -> Tensor:
         """Merge; the four come in the order of the published weights: down the column first."""

@@ -5,51 +5,35 @@ Axes: B clips, T frames, K classes, D embedding.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import TypeVar
 
-import numpy as np
-
-from htsat.audio import array_blocks, open_audio
-from htsat.engines.protocol import Engine, EngineOutput, ModelDescription
-from htsat.errors import ConfigError
-from htsat.recognition.clips import Clip, ClipPlan, Short, Stitched, Stitcher, TooShortError, cut
-from htsat.recognition.events import EventFinder
-from htsat.recognition.inference import NonFiniteScoresError, infer, require_classes, scores_of
+from htsat.audio import array_blocks
+from htsat.audio.stream import name_of
+from htsat.engines.protocol import Engine, ModelDescription
+from htsat.errors import ConfigError, HtsatError
+from htsat.recognition.clips import ClipPlan, Short, TooShortError, cut
+from htsat.recognition.hearing import (
+    Embeddings,
+    Hearing,
+    Per,
+    clip_scores_of,
+    embeddings_in,
+    event_finder,
+    hearing_of,
+    joined_scores,
+    stitched_scores,
+)
+from htsat.recognition.inference import Answer, NonFiniteScoresError, infer, require_classes
 from htsat.recognition.live import LiveDetector
+from htsat.recognition.pipeline import Source, cut_ahead, hear, one_by_one
 from htsat.rules import EventRules
-from htsat.scores import ClipScores, FloatArray, FrameGrid, FrameScores, Seconds, SoundEvent, Tag, in_order
+from htsat.scores import ClipScores, FloatArray, FrameScores, SoundEvent, Tag
 
-
-class Hearing(NamedTuple):
-    """What was heard in one recording, and how much of it: all that was readable."""
-
-    duration_s: float
-    clip_scores: ClipScores
-    events: list[SoundEvent]
-
-
-Per = Literal["clip", "frame"]
-"""What gets an embedding: every clip that the network hears, or every frame of the recording."""
-
-
-@dataclass(frozen=True, eq=False)
-class Embeddings:
-    """Vectors `(n, D)` of consecutive stretches of a recording that begin at `starts_s` `(n,)`."""
-
-    vectors: FloatArray
-    starts_s: Seconds
-
-    @classmethod
-    def joined(cls, pieces: Iterable[Embeddings]) -> Embeddings:
-        """One after the other."""
-        parts = list(pieces)
-        vectors = np.concatenate([part.vectors for part in parts])
-        return cls(vectors, np.concatenate([part.starts_s for part in parts]))
+T = TypeVar("T")
 
 
 class Recognizer:
@@ -105,28 +89,46 @@ class Recognizer:
     def scores(self, waveform: FloatArray, sample_rate: int) -> FrameScores:
         """The scores of every frame of a waveform at any sample rate."""
         blocks = array_blocks(waveform, sample_rate, self.description.sample_rate)
-        return _joined(list(self.score_blocks(blocks)))
+        return joined_scores(self.score_blocks(blocks))
 
     def frame_scores(self, source: str | Path) -> FrameScores:
         """The scores of every frame of a file."""
-        with self._blocks_of(source) as blocks:
-            return _joined(list(self.score_blocks(blocks)))
+        return _only(self.score_all([source]))
 
     def hear(self, source: str | Path, rules: EventRules | None = None) -> Hearing:
         """Tags and events of a file in one pass, with the duration that was heard."""
-        with self._blocks_of(source) as blocks:
-            return self.hear_blocks(blocks, rules)
+        return _only(self.hear_all([source], rules))
+
+    def hear_all(
+        self, sources: Iterable[str | Source], rules: EventRules | None = None, *, jobs: int = 1
+    ) -> Generator[Hearing | HtsatError, None, None]:
+        """Tags and events of many files or streams, in their order, each as soon as it has been heard.
+
+        A source that cannot be heard gives its error in place of a result. `jobs` threads decode ahead of the
+        network, each of them at most two batches; clips of successive sources share batches.
+
+        Raises:
+            HtsatError: at once, when the rules do not fit, or the model has no classes.
+        """
+        model, chosen = self.description, rules or self.default_rules
+        event_finder(chosen, model)  # refuses rules that do not fit
+        return self._score_each(sources, lambda scores: hearing_of(scores, chosen, model), jobs)
+
+    def score_all(
+        self, sources: Iterable[str | Source], *, jobs: int = 1
+    ) -> Generator[FrameScores | HtsatError, None, None]:
+        """The scores of every frame of many sources; see `hear_all`."""
+        return self._score_each(sources, joined_scores, jobs)
+
+    def embed_all(
+        self, sources: Iterable[str | Source], per: Per = "clip", *, jobs: int = 1
+    ) -> Generator[Embeddings | HtsatError, None, None]:
+        """The embeddings of many sources; see `hear_all`."""
+        return self._each(sources, lambda answers: Embeddings.joined(self._embeddings(answers, per)), jobs)
 
     def hear_blocks(self, blocks: Iterable[FloatArray], rules: EventRules | None = None) -> Hearing:
         """Tags and events of a stream of samples; blocks as for `score_blocks`."""
-        finder = EventFinder(self.description.labels, rules or self.default_rules, self.description.frame_s)
-        mean = _RunningMean(self.description)
-        events: list[SoundEvent] = []
-        for scores in self.score_blocks(blocks):
-            mean.push(scores)
-            events += finder.push(scores)
-        events += finder.finish()
-        return Hearing(mean.duration_s, mean.clip_scores(), in_order(events, self.description.labels))
+        return hearing_of(self.score_blocks(blocks), rules or self.default_rules, self.description)
 
     def listen(self, blocks: Iterable[FloatArray], rules: EventRules | None = None) -> Iterator[SoundEvent]:
         """The events of a stream that goes on: each once, when it has ended; blocks as for `score_blocks`.
@@ -143,16 +145,11 @@ class Recognizer:
 
     def clip_scores(self, source: str | Path) -> ClipScores:
         """The scores of a file as a whole: the mean of its frame logits over time."""
-        mean = _RunningMean(self.description)
-        with self._blocks_of(source) as blocks:
-            for scores in self.score_blocks(blocks):
-                mean.push(scores)
-        return mean.clip_scores()
+        return _only(self._score_each([source], lambda scores: clip_scores_of(scores, self.description), 1))
 
     def embeddings(self, source: str | Path, per: Per = "clip") -> Embeddings:
         """The embeddings of a file with the times where their clips or frames begin."""
-        with self._blocks_of(source) as blocks:
-            return Embeddings.joined(self.embed_blocks(blocks, per))
+        return _only(self.embed_all([source], per))
 
     def score_blocks(self, blocks: Iterable[FloatArray]) -> Iterator[FrameScores]:
         """Score a stream: consecutive frames, with boundaries in seconds from its beginning.
@@ -164,75 +161,69 @@ class Recognizer:
             TooShortError: when the stream is shorter than 20 ms.
             NonFiniteScoresError: when the network's answer is not finite.
         """
-        description = self.description
-        require_classes(description)
-        tagging = Stitcher(self._plan, len(description.labels))
-        frames = Stitcher(self._plan.in_frames(description.n_frames), len(description.labels))
-        for clips, output in self._run(blocks):
-            coarse = tagging.add(clips, output.tagging_logits)
-            fine = frames.add(clips, output.frame_logits)
-            if fine.grid.n_frames:
-                yield scores_of(fine, coarse, description)
-        yield scores_of(frames.finish(), tagging.finish(), description)
+        require_classes(self.description)
+        yield from self._scores(self._answers(blocks))
 
     def embed_blocks(self, blocks: Iterable[FloatArray], per: Per = "clip") -> Iterator[Embeddings]:
         """Embed a stream, some clips or frames at a time; blocks and errors as for `score_blocks`."""
-        if per == "clip":
-            for clips, output in self._run(blocks):
-                yield Embeddings(output.embedding, np.array([self._start_s(clip) for clip in clips]))
-            return
-        stitcher = Stitcher(self._plan, self.description.embedding_dim)
-        for clips, output in self._run(blocks):
-            yield _embeddings(stitcher.add(clips, output.frame_embedding))
-        yield _embeddings(stitcher.finish())
+        return self._embeddings(self._answers(blocks), per)
 
-    @contextmanager
-    def _blocks_of(self, source: str | Path) -> Iterator[Iterator[FloatArray]]:
-        """The blocks of a file; errors of listening get its name, which those of reading have already."""
-        with open_audio(Path(source), self.description.sample_rate) as audio:
-            try:
-                yield audio.blocks()
-            except (TooShortError, NonFiniteScoresError) as error:
-                raise type(error)(f"{source}: {error}") from error
+    def _score_each(
+        self, sources: Iterable[str | Source], conclude: Callable[[Iterator[FrameScores]], T], jobs: int
+    ) -> Generator[T | HtsatError, None, None]:
+        require_classes(self.description)
+        return self._each(sources, lambda answers: conclude(self._scores(answers)), jobs)
 
-    def _run(self, blocks: Iterable[FloatArray]) -> Iterator[tuple[list[Clip], EngineOutput]]:
+    def _each(
+        self, sources: Iterable[str | Source], conclude: Callable[[Iterator[Answer]], T], jobs: int
+    ) -> Generator[T | HtsatError, None, None]:
+        """What is concluded from the answers about each source, or why nothing is."""
+        if jobs < 1:
+            raise ConfigError(f"jobs must be at least 1, got {jobs}")
+        named = [Path(source) if isinstance(source, str) else source for source in sources]
+        return self._concluded(named, conclude, jobs)
+
+    def _concluded(
+        self, sources: list[Source], conclude: Callable[[Iterator[Answer]], T], jobs: int
+    ) -> Generator[T | HtsatError, None, None]:
+        # A batch of recordings of one clip each, with their endings.
+        n_ahead = 2 * self._batch_size
+        with cut_ahead(sources, self._plan, jobs, n_ahead) as pieces:
+            recordings = one_by_one(hear(self.engine, pieces, self._batch_size))
+            for source, answers in zip(sources, recordings, strict=True):
+                result: T | HtsatError
+                try:
+                    with _naming(source):
+                        result = conclude(answers)
+                except HtsatError as error:
+                    result = error
+                yield result
+
+    def _answers(self, blocks: Iterable[FloatArray]) -> Iterator[Answer]:
+        """The answers about one stream, which is read here and now."""
         clips = cut(blocks, self._plan)
         while batch := list(islice(clips, self._batch_size)):
-            yield batch, infer(self.engine, batch)
+            yield Answer(batch, infer(self.engine, batch))
 
-    def _start_s(self, clip: Clip) -> float:
-        return clip.start / self.description.sample_rate
+    def _scores(self, answers: Iterable[Answer]) -> Iterator[FrameScores]:
+        return stitched_scores(answers, self._plan, self.description)
 
-
-class _RunningMean:
-    """The mean of frame logits over time, and how much time that was."""
-
-    def __init__(self, description: ModelDescription) -> None:
-        self._description = description
-        self._sum = np.zeros(len(description.labels))
-        self.duration_s = 0.0
-
-    def push(self, scores: FrameScores) -> None:
-        self._sum += scores.tagging_sum()
-        self.duration_s = float(scores.grid.boundaries_s[-1])
-
-    def clip_scores(self) -> ClipScores:
-        logits = (self._sum / self.duration_s).astype(np.float32)
-        return ClipScores(logits, self._description.labels, self._description.task)
+    def _embeddings(self, answers: Iterable[Answer], per: Per) -> Iterator[Embeddings]:
+        return embeddings_in(answers, self._plan, self.description, per)
 
 
-def _joined(pieces: list[FrameScores]) -> FrameScores:
-    """The scores of consecutive stretches of one recording as one value."""
-    ends = [piece.grid.boundaries_s[1:] for piece in pieces]
-    return FrameScores(
-        logits=np.concatenate([piece.logits for piece in pieces]),
-        clip_logits=np.concatenate([piece.clip_logits for piece in pieces]),
-        grid=FrameGrid(np.concatenate([pieces[0].grid.boundaries_s[:1], *ends])),
-        labels=pieces[0].labels,
-        task=pieces[0].task,
-        tagging_logits=np.concatenate([piece.tagged_by for piece in pieces]),
-    )
+def _only(results: Iterable[T | HtsatError]) -> T:
+    """The one result there is, or its error raised."""
+    [result] = results
+    if isinstance(result, HtsatError):
+        raise result
+    return result
 
 
-def _embeddings(part: Stitched) -> Embeddings:
-    return Embeddings(part.values, part.grid.boundaries_s[:-1])
+@contextmanager
+def _naming(source: Source) -> Iterator[None]:
+    """Errors of listening get the name of the recording, which those of reading have already."""
+    try:
+        yield
+    except (TooShortError, NonFiniteScoresError) as error:
+        raise type(error)(f"{name_of(source)}: {error}") from error

@@ -1,6 +1,6 @@
 """Batches of labelled clips.
 
-B clips, L samples, K classes.
+B clips, L samples, T frames, K classes.
 """
 
 from __future__ import annotations
@@ -17,13 +17,14 @@ from htsat.data.dataset import Sample, TrainingClips
 from htsat.data.sampling import PartSampler
 from htsat.data.timeline import Moments
 from htsat.scores import FloatArray
+from htsat.training.teaching import Answer
 
-LookUp = Callable[[int, int], FloatArray]
-"""From a pass over the clips and the index of a clip to a teacher's logits. Shape: `(K,)`."""
+LookUp = Callable[[int, int], Answer]
+"""From a pass over the clips and the index of a clip to a teacher's logits."""
 
 
 class Batch(NamedTuple):
-    """Shape: `waveform` `(B, L)`, `target` `(B, K)`, `answers` of a teacher `(B, K)` or None.
+    """Shape: `waveform` `(B, L)`, `target` `(B, K)`; `answers` are None where there is no teacher.
 
     `seeds` are what the random changes of the clips depend on; `broken` names clips that could not be read
     and were replaced. `moments` are None where only clips are learned from.
@@ -32,9 +33,16 @@ class Batch(NamedTuple):
     waveform: Tensor
     target: Tensor
     seeds: tuple[int, ...]
-    answers: Tensor | None
+    answers: BatchAnswers | None
     broken: tuple[str, ...]
     moments: BatchMoments | None
+
+
+class BatchAnswers(NamedTuple):
+    """A teacher's logits. Shape: `clips` `(B, K)`, `frames` `(B, T, K)` with T of the teacher's, or None."""
+
+    clips: Tensor
+    frames: Tensor | None
 
 
 class BatchMoments(NamedTuple):
@@ -65,10 +73,14 @@ class Collator:
             moments=_joined([sample.moments for sample in samples if sample.moments is not None]),
         )
 
-    def _answers(self, samples: Sequence[Sample]) -> Tensor | None:
+    def _answers(self, samples: Sequence[Sample]) -> BatchAnswers | None:
         if self._look_up is None:
             return None
-        return _stacked([self._look_up(sample.draw.epoch, sample.draw.index) for sample in samples])
+        answers = [self._look_up(sample.draw.epoch, sample.draw.index) for sample in samples]
+        frames = [answer.frames for answer in answers if answer.frames is not None]
+        return BatchAnswers(
+            _stacked([answer.clip for answer in answers]), _stacked(frames) if frames else None
+        )
 
 
 def _joined(moments: Sequence[Moments]) -> BatchMoments | None:

@@ -116,7 +116,8 @@ class Teaching:
     answers: str | None = None
     """Folder of the answers; none is no teacher."""
     weight: float = 0.5
-    """Share of the loss that compares with the teacher, the rest compares with the labels."""
+    """Share of the loss that compares with the teacher, the rest compares with the labels; of clips, and of
+    frames too where the teacher was asked for them."""
     temperature: float = 1.0
     """Divides the logits of both before they are compared."""
 

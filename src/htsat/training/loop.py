@@ -19,7 +19,7 @@ from htsat.data.sampling import ClipSampler, PartSampler
 from htsat.network import HTSAT, HTSATOutput
 from htsat.processes import Processes
 from htsat.training.averaging import build_average
-from htsat.training.batches import Batch, BatchMoments, LookUp, load_parts
+from htsat.training.batches import Batch, LookUp, load_parts
 from htsat.training.experiment import Experiment
 from htsat.training.losses import clip_loss, consistency_loss, frame_loss, tagged_loss
 from htsat.training.mixing import Mix, draw_changes
@@ -34,7 +34,7 @@ from htsat.training.parallel import (
     whole,
 )
 from htsat.training.schedule import Progress, learning_rate
-from htsat.training.teaching import teacher_probabilities, teaching_loss
+from htsat.training.teaching import probabilities_in_frames, teacher_probabilities, teaching_loss
 
 if TYPE_CHECKING:
     from lightning.fabric import Fabric
@@ -176,8 +176,7 @@ class Trainer:
         waveform = mix.waveforms(part.waveform)
         output = self._network(waveform, changes)
         loss = self._clip_loss(output.clip_logits.float(), part, mix)
-        if part.moments is not None:
-            loss = loss + self._frame_loss(output.frame_logits, part.moments, mix)
+        loss = loss + experiment.detection.weight * self._frame_loss(output.frame_logits.float(), part, mix)
         weight = experiment.detection.consistency_at(self.progress.clips_seen)
         if weight:
             loss = loss + weight * self._distance_from_mean(output, waveform, mix)
@@ -193,15 +192,27 @@ class Trainer:
             loss = tagged_loss(clip_logits, target, mix.known(part.moments.is_tagged), smoothing)
         if part.answers is None:
             return loss
-        answers = mix.targets(teacher_probabilities(part.answers, teaching, experiment.resolved_task))
-        distance = teaching_loss(clip_logits, answers, teaching, experiment.resolved_task)
-        return (1 - teaching.weight) * loss + teaching.weight * distance
+        answers = teacher_probabilities(part.answers.clips, teaching, experiment.resolved_task)
+        return self._beside_teacher(loss, clip_logits, mix.targets(answers))
 
-    def _frame_loss(self, frame_logits: Tensor, moments: BatchMoments, mix: Mix) -> Tensor:
-        known = mix.known(moments.known)
-        return self._experiment.detection.weight * frame_loss(
-            frame_logits, mix.targets(moments.frames), known
-        )
+    def _frame_loss(self, frame_logits: Tensor, part: Batch, mix: Mix) -> Tensor:
+        """Zero where neither labels nor a teacher tell of frames."""
+        loss = frame_logits.new_zeros(())
+        if part.moments is not None:
+            known = mix.known(part.moments.known)
+            loss = frame_loss(frame_logits, mix.targets(part.moments.frames), known)
+        if part.answers is None or part.answers.frames is None:
+            return loss
+        teaching, task = self._experiment.teaching, self._experiment.resolved_task
+        answers = teacher_probabilities(part.answers.frames, teaching, task)
+        answers = probabilities_in_frames(answers, frame_logits.shape[1])
+        return self._beside_teacher(loss, frame_logits, mix.targets(answers))
+
+    def _beside_teacher(self, loss: Tensor, logits: Tensor, answers: Tensor) -> Tensor:
+        """What compares with labels, and what compares with the probabilities of a teacher."""
+        teaching = self._experiment.teaching
+        distance = teaching_loss(logits, answers, teaching, self._experiment.resolved_task)
+        return (1 - teaching.weight) * loss + teaching.weight * distance
 
     def _distance_from_mean(self, output: HTSATOutput, waveform: Tensor, mix: Mix) -> Tensor:
         """From the mean teacher, which hears the same mixtures without stripes."""

@@ -47,7 +47,7 @@ from htsat.training.split import (
 )
 from htsat.training.start import start_network
 from htsat.training.state import STATE_NAME, RunState, read_state
-from htsat.training.teaching import open_answers
+from htsat.training.teaching import open_answers, teaches_frames
 
 EXPERIMENT_NAME = "experiment.json"
 
@@ -233,14 +233,15 @@ def _refuse_idle(config: ModelConfig, manifest: Manifest, experiment: Experiment
     """A fine head that learns nothing would say anything."""
     if not config.fine_width:
         return
-    if not any(clip.events for clip in manifest.clips):
-        lack = "the recordings have none"
+    if not any(clip.events for clip in manifest.clips) and not teaches_frames(experiment):
+        lack = "this run has neither"
     elif not experiment.detection.weight:
         lack = "detection.weight is 0"
     else:
         return
     raise ConfigError(
-        f"the fine head learns from strong labels, and {lack}: set network.fine_width 0 to leave it out"
+        "the fine head learns from strong labels or from a teacher's frames (htsat teach --frames), and "
+        f"{lack}: set network.fine_width 0 to leave it out"
     )
 
 

@@ -24,6 +24,7 @@ from torch.nn.parallel import DistributedDataParallel
 from htsat.errors import ConfigError
 from htsat.processes import talk_within_machine
 from htsat.training.experiment import Experiment, Machines, Optimisation
+from htsat.training.parallel.allocator import keep_freed_memory
 from htsat.training.parallel.sharding import shard
 
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
@@ -56,6 +57,8 @@ def build_fabric(experiment: Experiment) -> Fabric:
     fabric = _fabric(experiment, layout)
     fabric.launch()
     torch.set_flush_denormal(True)
+    if fabric.device.type == "cpu":
+        keep_freed_memory()
     return fabric
 
 

@@ -1,10 +1,6 @@
-"""A teacher's answers on disk: a few logits for every crop that training hears.
+"""A teacher's answers as training reads them: a few logits for every crop that it hears.
 
-A folder holds `answers.json` (what was asked and who answered), `seeds.npy` `(N, n)` int64, `logits.npy` and
-`classes.npy` `(N, n, k)` (the k largest, float16 and uint16), and `rest.npy` `(N, n)` float16, which stands
-for the classes that are left out.
-
-N passes over n clips, K classes of which the k largest are kept.
+T frames of a clip, K classes.
 """
 
 from __future__ import annotations
@@ -14,7 +10,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,11 +23,7 @@ from htsat.labels import LabelSet
 from htsat.scores import FloatArray, Task
 from htsat.training.experiment import Experiment
 from htsat.training.origin import Fingerprint
-
-FACTS_NAME = "answers.json"
-FORMAT_VERSION = 1
-ARRAYS = {"seeds": "<i8", "logits": "<f2", "classes": "<u2", "rest": "<f2"}
-"""Names and types of the array files."""
+from htsat.training.teaching.folder import Sizes, read_facts
 
 _N_CHECKED = 100
 
@@ -65,9 +57,14 @@ class Questions:
         )
 
 
-def shape_of(name: str, n_passes: int, n_clips: int, top_k: int) -> tuple[int, ...]:
-    """Shape of an array file."""
-    return (n_passes, n_clips, top_k) if name in ("logits", "classes") else (n_passes, n_clips)
+class Answer(NamedTuple):
+    """A teacher's logits for a crop.
+
+    Shape: `clip` `(K,)`, `frames` `(T, K)`, or None where the teacher was not asked for frames.
+    """
+
+    clip: FloatArray
+    frames: FloatArray | None
 
 
 class Answers:
@@ -82,21 +79,23 @@ class Answers:
         facts = read_facts(folder)
         _refuse_others(folder, facts["questions"], questions)
         self._folder = folder
-        self._n_clips = questions.clips.n_clips
         self._n_classes = len(questions.labels)
-        self.n_passes = int(facts["n_passes"])
-        self._top_k = int(facts["top_k"])
-        n_answers = self.n_passes * self._n_clips
+        self._sizes = Sizes(facts["n_passes"], questions.clips.n_clips, facts["top_k"], facts["n_frames"])
+        n_answers = self._sizes.n_answers
         if facts["n_answered"] < n_answers:
             done = f"{facts['n_answered']} of {n_answers}"
             raise DataError(f"{folder}: half done ({done} answers); the same `htsat teach` goes on with it")
         self._arrays = self._open()
 
+    @property
+    def n_passes(self) -> int:
+        """Epochs with answers of their own."""
+        return self._sizes.n_passes
+
     def _open(self) -> dict[str, NDArray[Any]]:
         arrays = {}
-        for name, dtype in ARRAYS.items():
+        for name, (dtype, shape) in self._sizes.arrays().items():
             path = self._folder / f"{name}.npy"
-            shape = shape_of(name, self.n_passes, self._n_clips, self._top_k)
             try:
                 array = np.load(path, mmap_mode="r", allow_pickle=False)
             except (OSError, EOFError, ValueError) as error:
@@ -113,11 +112,19 @@ class Answers:
         self.__dict__ |= state
         self._arrays = self._open()
 
-    def look_up(self, pass_: int, index: int) -> FloatArray:
-        """The teacher's logits for a clip as it is drawn in a pass. Shape: `(K,)`."""
-        logits = np.full(self._n_classes, self._arrays["rest"][pass_, index], np.float32)
-        logits[self._arrays["classes"][pass_, index]] = self._arrays["logits"][pass_, index]
-        return logits
+    def look_up(self, pass_: int, index: int) -> Answer:
+        """What the teacher says of a clip as it is drawn in a pass."""
+        names = ("rest", "classes", "logits")
+        clip = self._filled(*(self._arrays[name][pass_, index] for name in names))
+        if self._sizes.n_frames is None:
+            return Answer(clip, None)
+        return Answer(clip, self._filled(*(self._arrays[f"frame_{name}"][pass_, index] for name in names)))
+
+    def _filled(self, rest: NDArray[Any], classes: NDArray[Any], logits: NDArray[Any]) -> FloatArray:
+        """The logits of all classes. Shape: `(...)`, `(k,)` and `(..., k)` -> `(..., K)`."""
+        every = np.repeat(rest[..., None].astype(np.float32), self._n_classes, axis=-1)
+        every[..., classes] = logits
+        return every
 
     def check_seeds(self, seed_of: Callable[[Draw], int]) -> None:
         """Refuse answers to crops that are drawn differently though all settings are the same.
@@ -132,28 +139,6 @@ class Answers:
             raise DataError(
                 f"{self._folder}: written by a version of htsat that draws other crops; write anew"
             )
-
-
-def read_facts(folder: Path) -> dict[str, Any]:
-    """What `answers.json` says.
-
-    Raises:
-        DataError: when there is none, or it is damaged.
-    """
-    path = folder / FACTS_NAME
-    try:
-        facts = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise DataError(f"{folder}: no answers of a teacher here ({FACTS_NAME}: {error.strerror})") from None
-    except ValueError as error:
-        raise DataError(f"{path}: is damaged ({error})") from None
-    version = facts.get("format_version") if isinstance(facts, dict) else None
-    if version != FORMAT_VERSION:
-        raise DataError(f"{path}: expected format version {FORMAT_VERSION}, got {version!r}")
-    missing = {"questions", "teachers", "n_passes", "top_k", "n_answered"} - facts.keys()
-    if missing:
-        raise DataError(f"{path}: is damaged: no {some(sorted(missing))}")
-    return dict(facts)
 
 
 def _refuse_others(folder: Path, answered: Mapping[str, Any], questions: Questions) -> None:
@@ -215,3 +200,15 @@ def open_answers(
     maker = ClipMaker(clip_samples=clip_samples, augmentation=experiment.augmentation, seed=experiment.seed)
     answers.check_seeds(maker.seed_of)
     return answers
+
+
+def teaches_frames(experiment: Experiment) -> bool:
+    """Whether an experiment learns from a teacher's answers for frames.
+
+    Raises:
+        DataError: when there are no answers, or they are damaged.
+    """
+    teaching = experiment.teaching
+    if teaching.answers is None or not teaching.weight:
+        return False
+    return read_facts(Path(teaching.answers))["n_frames"] is not None

@@ -54,12 +54,12 @@ def write_answers(
     Raises:
         DataError: when a teacher's answers are not finite numbers of the right shape, or cannot be written.
     """
-    questions = writer.plan.questions
-    labels = LabelSet(questions.labels)
-    loader = _load(crops, _Draws(writer.n_done, writer.plan.n_answers, len(crops)), pace)
+    questions, labels = writer.plan.questions, LabelSet(writer.plan.questions.labels)
+    loader = _load(crops, _Draws(writer.n_done, writer.plan.sizes.n_answers, len(crops)), pace)
     secured_s = time.monotonic()
     for batch in loader:
-        writer.add(batch.seeds, ask(teachers, batch.waveforms, questions.sample_rate, labels, questions.task))
+        sound = (batch.waveforms, questions.sample_rate)
+        writer.add(batch.seeds, ask(teachers, *sound, labels, questions.task, writer.plan.n_frames))
         if time.monotonic() - secured_s > _SECURE_EVERY_S:
             writer.secure()
             secured_s = time.monotonic()

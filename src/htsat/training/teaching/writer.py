@@ -20,16 +20,9 @@ import numpy as np
 from htsat.checkpoints.problems import some
 from htsat.errors import ConfigError, DataError
 from htsat.files import atomic_path
-from htsat.training.teaching.answers import (
-    ARRAYS,
-    FACTS_NAME,
-    FORMAT_VERSION,
-    Questions,
-    differences,
-    read_facts,
-    shape_of,
-)
-from htsat.training.teaching.logits import Doubles, keep_largest
+from htsat.training.teaching.answers import Questions, differences
+from htsat.training.teaching.folder import FACTS_NAME, FORMAT_VERSION, ArrayForm, Sizes, read_facts
+from htsat.training.teaching.logits import Logits, keep_largest, keep_loudest
 from htsat.training.teaching.teachers import Teacher
 
 _MAX_CLASSES = 2**16
@@ -37,16 +30,17 @@ _MAX_CLASSES = 2**16
 
 @dataclass(frozen=True)
 class AnswerPlan:
-    """What is written: so many answers to which questions, by whom.
+    """What is written: so many answers to which questions, by whom; with `n_frames` for frames too.
 
     Raises:
-        ConfigError: when more classes are to be kept than there are.
+        ConfigError: when more classes are to be kept than there are, or the task has no frames.
     """
 
     questions: Questions
     teachers: tuple[Teacher, ...]
     n_passes: int
     top_k: int
+    n_frames: int | None = None
 
     def __post_init__(self) -> None:
         n_classes = len(self.questions.labels)
@@ -54,11 +48,13 @@ class AnswerPlan:
             raise ConfigError(f"top-k must lie between 1 and the {n_classes} classes, got {self.top_k}")
         if n_classes > _MAX_CLASSES:
             raise ConfigError(f"answers hold at most {_MAX_CLASSES} classes, got {n_classes}")
+        if self.n_frames is not None and self.questions.task != "multi_label":
+            raise ConfigError(f"frames need the task multi_label, got {self.questions.task} (--task)")
 
     @property
-    def n_answers(self) -> int:
-        """All passes over all clips."""
-        return self.n_passes * self.questions.clips.n_clips
+    def sizes(self) -> Sizes:
+        """Of the folder."""
+        return Sizes(self.n_passes, self.questions.clips.n_clips, self.top_k, self.n_frames)
 
     def facts(self, n_answered: int) -> dict[str, Any]:
         """As they stand in `answers.json`."""
@@ -68,6 +64,7 @@ class AnswerPlan:
             "teachers": [{"name": teacher.name, "sha256": teacher.sha256} for teacher in self.teachers],
             "n_passes": self.n_passes,
             "top_k": self.top_k,
+            "n_frames": self.n_frames,
             "n_answered": n_answered,
         }
         as_read: dict[str, Any] = json.loads(json.dumps(facts))
@@ -88,13 +85,11 @@ class AnswerWriter:
         self._folder = folder
         self.plan = plan
         self.n_done = self._claim()
-        sizes = (plan.n_passes, plan.questions.clips.n_clips, plan.top_k)
+        self._arrays = plan.sizes.arrays()
         with ExitStack() as opened:
             self._files = {
-                name: opened.enter_context(
-                    _begin(folder / f"{name}.npy", np.dtype(dtype), shape_of(name, *sizes), self.n_done)
-                )
-                for name, dtype in ARRAYS.items()
+                name: opened.enter_context(_begin(folder / f"{name}.npy", form, self.n_done))
+                for name, form in self._arrays.items()
             }
             self._opened = opened.pop_all()
 
@@ -112,19 +107,21 @@ class AnswerWriter:
             raise DataError(f"{self._folder}: was begun with {some(changed)}; choose another folder")
         return n_answered
 
-    def add(self, seeds: Sequence[int], logits: Doubles) -> None:
-        """The next answers. Shape: `(B,)` and `(B, K)`.
+    def add(self, seeds: Sequence[int], logits: Logits) -> None:
+        """The next answers; frames are there where the plan has them.
 
         Raises:
             DataError: when they cannot be written.
         """
-        kept = keep_largest(logits, self.plan.top_k, self.plan.questions.task)
-        columns = {"seeds": np.array(seeds, np.int64), **kept._asdict()}
+        top_k, columns = self.plan.top_k, {"seeds": np.array(seeds, np.int64)}
+        columns |= keep_largest(logits.clips, top_k, self.plan.questions.task)._asdict()
+        if logits.frames is not None:
+            columns |= keep_loudest(logits.frames, top_k)._asdict()
         with _naming(self._folder):
             for name, file in self._files.items():
-                file.write(columns[name].astype(ARRAYS[name], order="C").tobytes())
+                file.write(columns[name].astype(self._arrays[name].dtype, order="C").tobytes())
                 file.flush()
-        self.n_done += len(logits)
+        self.n_done += len(seeds)
 
     def secure(self) -> None:
         """Let everything so far reach the disk; from here a later writer goes on.
@@ -160,16 +157,15 @@ def _naming(folder: Path) -> Iterator[None]:
         raise DataError(f"{folder}: answers cannot be written ({error.strerror})") from error
 
 
-def _begin(path: Path, dtype: np.dtype[Any], shape: tuple[int, ...], n_rows: int) -> BinaryIO:
+def _begin(path: Path, form: ArrayForm, n_rows: int) -> BinaryIO:
     """An array file, ready for the rows after the first `n_rows`; what lies beyond them is cut off."""
-    row_bytes = dtype.itemsize * int(np.prod(shape[2:]))
     path.touch()
     file = path.open("r+b")
     if not n_rows:
         file.truncate(0)
-    header = {"descr": dtype.str, "fortran_order": False, "shape": shape}
+    header = {"descr": form.dtype, "fortran_order": False, "shape": form.shape}
     np.lib.format.write_array_header_1_0(file, header)
-    n_bytes = file.tell() + n_rows * row_bytes
+    n_bytes = file.tell() + n_rows * form.row_bytes
     if file.seek(0, os.SEEK_END) < n_bytes:
         file.close()
         raise DataError(f"{path}: is damaged: it holds less than the {n_rows} answers that were written")

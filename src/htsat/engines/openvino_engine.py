@@ -1,0 +1,117 @@
+"""Exported networks on OpenVINO: the fastest on Intel's processors, and on others with bfloat16.
+
+In bfloat16 the spectrum is still computed in float32: a quiet bin beside a loud one needs more than eight
+bits. So the graph is cut in two at the log-mel.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import openvino
+from openvino import opset15 as opset
+from openvino.frontend import FrontEndManager
+
+from htsat.engines.choose import Precision
+from htsat.engines.exported import (
+    LOG_MEL,
+    OUTPUTS,
+    Exported,
+    decode,
+    engine_output,
+    one_line,
+    require_parity,
+)
+from htsat.engines.protocol import EngineOutput, ModelDescription
+from htsat.scores import FloatArray
+
+_HINTS = {"fp32": "f32", "fp16": "f32", "int8": "f32", "bf16": "bf16"}
+_METADATA = "framework"
+_RUNTIME = f"OpenVINO {openvino.__version__.partition('-')[0]}"
+
+
+class OpenVinoEngine:
+    """An exported `.xml` (with its `.bin`) or `.onnx` file on OpenVINO, checked as `OnnxEngine` checks.
+
+    `precision` None is that of the file; `bf16` is possible for any. Layers in eight bits stay so.
+
+    Raises:
+        CheckpointError: when the file is not a model that `htsat export` has written.
+        ParityError: when its answers are not those of the network that was exported.
+    """
+
+    def __init__(
+        self, path: Path, name: str, precision: Precision | None = None, n_threads: int | None = None
+    ) -> None:
+        graph = read_graph(path)
+        exported = decode(path, _metadata(graph))
+        self.description = ModelDescription.of(name, exported.config, exported.card)
+        computed = precision or exported.precision
+        with one_line(path, "OpenVINO cannot run"):
+            parts = _parts(graph, _HINTS[computed])
+            self._requests = [_request(part, hint, n_threads) for part, hint in parts]
+            require_parity(_RUNTIME, self, exported.reference, [exported.precision, computed])
+
+    def frame_scores(self, clips: FloatArray) -> EngineOutput:
+        """Run the network on clips `(B, clip_samples)` at the model's sample rate."""
+        values: Any = clips
+        for request in self._requests:
+            results = request.infer([values], share_inputs=True)
+            values = results[0]
+        return engine_output({_name(output): np.array(value) for output, value in results.items()})
+
+
+def read_exported(path: Path) -> Exported:
+    """What an `.xml` or `.onnx` file says; it is not run.
+
+    Raises:
+        CheckpointError: when the file is not a model that `htsat export` has written.
+    """
+    return decode(path, _metadata(read_graph(path)))
+
+
+def read_graph(path: Path) -> openvino.Model:
+    """The graph of a file.
+
+    The reader is chosen by the suffix: OpenVINO would try them all, and each would print what it misses.
+
+    Raises:
+        CheckpointError: when the file is damaged, or lacks its weights.
+    """
+    frontend = FrontEndManager().load_by_framework("ir" if path.suffix == ".xml" else "onnx")
+    with one_line(path, "OpenVINO cannot read"):
+        return frontend.convert(frontend.load(str(path)))
+
+
+def _metadata(graph: openvino.Model) -> dict[str, str]:
+    """The texts of the file, which OpenVINO keeps when it makes its own of an ONNX file."""
+    if not graph.has_rt_info([_METADATA]):
+        return {}
+    return {key: value.astype(str) for key, value in graph.rt_info[_METADATA].items()}
+
+
+def _parts(graph: openvino.Model, hint: str) -> list[tuple[openvino.Model, str]]:
+    """The whole graph in float32; in fewer bits what follows the log-mel, after a part in float32."""
+    if hint == "f32":
+        return [(graph, hint)]
+    log_mel = next(op.output(0) for op in graph.get_ordered_ops() if LOG_MEL in op.output(0).names)
+    spectrum = openvino.Model([log_mel], graph.get_parameters(), "spectrum")
+    image = opset.parameter(log_mel.partial_shape, name=LOG_MEL)
+    for consumer in log_mel.get_target_inputs():
+        if consumer.get_node().get_type_name() != "Result":
+            consumer.replace_source_output(image.output(0))
+    return [(spectrum, "f32"), (openvino.Model(graph.get_results(), [image], "network"), hint)]
+
+
+def _name(output: Any) -> str:
+    """Which of our outputs it is: OpenVINO keeps the names of what it has joined, too."""
+    return next(name for name in OUTPUTS if name in output.names)
+
+
+def _request(part: openvino.Model, hint: str, n_threads: int | None) -> Any:
+    settings: dict[str, Any] = {"INFERENCE_PRECISION_HINT": hint, "PERFORMANCE_HINT": "LATENCY"}
+    if n_threads is not None:
+        settings["INFERENCE_NUM_THREADS"] = n_threads
+    return openvino.Core().compile_model(part, "CPU", settings).create_infer_request()
