@@ -109,17 +109,22 @@ def _run(case: Case) -> Run:
     return detect(case.options)
 
 
-def long_cases(folder: Path, hours: float, overlaps: list[float]) -> Iterator[Case]:
+def long_cases(folder: Path, args: argparse.Namespace) -> Iterator[Case]:
     """The long recording on every engine, in every precision, with and without overlap."""
+    settings = [
+        (engine, precision)
+        for engine, precision in SETTINGS
+        if engine in args.engines and precision in args.precisions
+    ]
     for name in (PACKAGED, PAPER):
-        for engine, precision in SETTINGS:
+        for engine, precision in settings:
             path = model_path(folder, name, engine, precision)
             options = [str(folder / "long.flac"), "--model", str(path), "--engine", engine]
             if precision != "int8":
                 options += ["--precision", precision]
-            for overlap in overlaps:
+            for overlap in args.overlaps:
                 title = f"{name}, {engine} {precision}, overlap {overlap:g}"
-                yield Case("long", title, (*options, "--overlap", str(overlap)), hours * 3600)
+                yield Case("long", title, (*options, "--overlap", str(overlap)), args.hours * 3600)
 
 
 def codec_cases(folder: Path, n_files: int) -> Iterator[Case]:
@@ -128,9 +133,9 @@ def codec_cases(folder: Path, n_files: int) -> Iterator[Case]:
         yield Case("codecs", codec, (str(folder / codec),), n_files * SHORT_S, n_files)
 
 
-def cold_cases(folder: Path) -> Iterator[Case]:
+def cold_cases(folder: Path, engines: list[str]) -> Iterator[Case]:
     """One short file, with the packaged model."""
-    for engine in ("auto", "onnx", "openvino", "torch"):
+    for engine in ("auto", *engines):
         yield Case("cold", engine, (str(folder / "cold.wav"), "--engine", engine), COLD_S)
 
 
@@ -165,6 +170,10 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--overlaps", type=float, nargs="+", default=[0.5, 0.0], help="of the long recording")
     parser.add_argument("--files", type=int, default=200, help="in each codec")
     parser.add_argument("--rounds", type=int, default=1, help="of the long recording and the codecs")
+    engines = list(dict.fromkeys(engine for engine, _ in SETTINGS))
+    precisions = list(dict.fromkeys(precision for _, precision in SETTINGS))
+    parser.add_argument("--engines", nargs="+", choices=engines, default=engines)
+    parser.add_argument("--precisions", nargs="+", choices=precisions, default=precisions)
     parts = ("long", "codecs", "cold")
     parser.add_argument("--parts", nargs="+", choices=parts, default=list(parts))
     parser.add_argument("--quick", action="store_true", help="see that it works: half a minute, two files")
@@ -182,9 +191,9 @@ def main() -> None:
         folder = Path(name)
         run_apart(write_material, folder, material(args))
         cases = {
-            "long": (long_cases(folder, args.hours, args.overlaps), args.rounds),
+            "long": (long_cases(folder, args), args.rounds),
             "codecs": (codec_cases(folder, args.files), args.rounds),
-            "cold": (cold_cases(folder), 1 if args.quick else N_COLD_ROUNDS),
+            "cold": (cold_cases(folder, args.engines), 1 if args.quick else N_COLD_ROUNDS),
         }
         for part in args.parts:
             of_part, n_rounds = cases[part]

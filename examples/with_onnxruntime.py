@@ -1,6 +1,6 @@
 """The top classes of a recording, by an exported model on plain ONNX Runtime: `htsat` is not needed.
 
-pip install onnxruntime soundfile
+pip install onnxruntime soundfile soxr
 python examples/with_onnxruntime.py model.onnx recording.wav
 """
 
@@ -10,14 +10,15 @@ import sys
 import numpy as np
 import onnxruntime
 import soundfile
+import soxr
 
 session = onnxruntime.InferenceSession(sys.argv[1], providers=["CPUExecutionProvider"])
 about = json.loads(session.get_modelmeta().custom_metadata_map["htsat"])
+config = about["config"]
 sound, rate = soundfile.read(sys.argv[2], dtype="float32", always_2d=True)
-if rate != about["config"]["sample_rate"]:
-    sys.exit(f"the model hears {about['config']['sample_rate']} Hz, the recording has {rate} Hz")
+sound = soxr.resample(sound.mean(axis=1), rate, config["sample_rate"])
 # The first clip of it; a shorter recording is repeated.
-clip = np.resize(sound.mean(axis=1), (1, round(rate * about["config"]["clip_s"])))
+clip = np.resize(sound, (1, round(config["sample_rate"] * config["clip_s"])))
 
 names = [output.name for output in session.get_outputs()]
 outputs = dict(zip(names, session.run(names, {"waveform": clip}), strict=True))

@@ -1,6 +1,6 @@
 """The top classes of a recording, by an exported model on plain OpenVINO: `htsat` is not needed.
 
-pip install openvino soundfile
+pip install openvino soundfile soxr
 python examples/with_openvino.py model.xml recording.wav
 """
 
@@ -10,14 +10,15 @@ import sys
 import numpy as np
 import openvino
 import soundfile
+import soxr
 
 model = openvino.Core().read_model(sys.argv[1])
 about = json.loads(model.get_rt_info(["framework", "htsat"]).astype(str))
+config = about["config"]
 sound, rate = soundfile.read(sys.argv[2], dtype="float32", always_2d=True)
-if rate != about["config"]["sample_rate"]:
-    sys.exit(f"the model hears {about['config']['sample_rate']} Hz, the recording has {rate} Hz")
+sound = soxr.resample(sound.mean(axis=1), rate, config["sample_rate"])
 # The first clip of it; a shorter recording is repeated.
-clip = np.resize(sound.mean(axis=1), (1, round(rate * about["config"]["clip_s"])))
+clip = np.resize(sound, (1, round(config["sample_rate"] * config["clip_s"])))
 
 # Without the hint OpenVINO computes in bfloat16 where it can, the spectrum too.
 run = openvino.compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from htsat.checkpoints.resolve import resolve
 from htsat.engines.choose import DeviceName, EngineName, EngineSettings, Precision, open_engine
+from htsat.engines.protocol import RunningEngine
 from htsat.errors import ConfigError
 from htsat.recognition.clips import Short
 from htsat.recognition.recognizer import Recognizer
@@ -44,7 +45,7 @@ def load(  # noqa: PLR0913  (the settings of listening, for users in one place)
     precision: Precision | None = None,
     n_threads: int | None = None,
     compiled: bool = False,
-    batch_size: int = 8,
+    batch_size: int | None = None,
     overlap: float = 0.5,
     short: Short = "repeat",
     gate_dbfs: float | None = None,
@@ -60,7 +61,8 @@ def load(  # noqa: PLR0913  (the settings of listening, for users in one place)
             None is what the file says: float32, unless it was exported otherwise.
         n_threads: of the processor; None is all cores.
         compiled: whether torch compiles the network first.
-        batch_size: clips that run together.
+        batch_size: clips that run together; None is 20 s of sound on a processor, where more only takes
+            memory (docs/performance.md), and 160 s elsewhere.
         overlap: fraction of a clip that neighbouring clips share.
         short: what fills the clip of a recording that is shorter: its repetition, or zeros.
         gate_dbfs: clips whose RMS is below this level count as silence (`htsat.recognition.silence`).
@@ -73,9 +75,16 @@ def load(  # noqa: PLR0913  (the settings of listening, for users in one place)
     settings = EngineSettings(engine, device, precision, n_threads, compiled)
     path = resolve(model, exported=settings.wants_exported)
     name = path.stem if model is None else str(model)
+    runtime = open_engine(path, name, settings)
     return LoadedModel(
-        GatedEngine(open_engine(path, name, settings), gate_dbfs),
-        batch_size=batch_size,
+        GatedEngine(runtime, gate_dbfs),
+        batch_size=_usual_batch_size(runtime) if batch_size is None else batch_size,
         overlap=overlap,
         short=short,
     )
+
+
+def _usual_batch_size(runtime: RunningEngine) -> int:
+    """Clips that together last so long as pays off where the network runs."""
+    sound_s = 20.0 if runtime.on_processor else 160.0
+    return max(1, round(sound_s / runtime.description.clip_s))

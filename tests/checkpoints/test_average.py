@@ -10,8 +10,8 @@ import torch
 
 from htsat.checkpoints import ModelCard, load_model, save_model
 from htsat.checkpoints.average import average_models, check_alike, mean_of_states, members_in_words
-from htsat.checkpoints.file import sha256
 from htsat.errors import CheckpointError
+from htsat.files import sha256
 from htsat.labels import LabelSet
 from htsat.network import HTSAT, ModelConfig
 from htsat.rules import EventRules

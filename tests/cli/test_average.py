@@ -9,8 +9,8 @@ import torch
 
 from htsat.checkpoints import ModelCard, load_model, save_model
 from htsat.checkpoints.average import mean_of_states
-from htsat.checkpoints.file import sha256
 from htsat.cli.main import main
+from htsat.files import sha256
 from htsat.labels import LabelSet
 from htsat.network import HTSAT
 

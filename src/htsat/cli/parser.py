@@ -109,7 +109,10 @@ def add_model_options(parser: Parser) -> None:
     """Which model listens, and how it cuts recordings into clips."""
     group = add_engine_options(parser)
     group.add_argument(
-        "--batch-size", type=count, default=8, metavar="N", help="clips that run together (default: 8)"
+        "--batch-size",
+        type=count,
+        metavar="N",
+        help="clips that run together (default: 20 s of sound on a processor, 160 s elsewhere)",
     )
     group.add_argument(
         "--overlap",

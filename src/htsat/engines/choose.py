@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from htsat.engines.exported import SUFFIXES, Exported, ParityError
-from htsat.engines.protocol import Engine
+from htsat.engines.protocol import RunningEngine
 from htsat.errors import CheckpointError, ConfigError, HtsatWarning, MissingExtraError
 
 EngineName = Literal["torch", "onnx", "openvino"]
@@ -88,7 +88,7 @@ def is_installed(engine: EngineName) -> bool:
     return find_spec(_PACKAGES[engine]) is not None
 
 
-def open_engine(path: Path, name: str, settings: EngineSettings) -> Engine:
+def open_engine(path: Path, name: str, settings: EngineSettings) -> RunningEngine:
     """An engine that runs the model of a file.
 
     A runtime that does not give the scores of an exported file is passed over with a warning, if another can
@@ -168,7 +168,7 @@ def read_exported(path: Path) -> Exported:
     return openvino_engine.read_exported(path)
 
 
-def _open(engine: EngineName, path: Path, name: str, settings: EngineSettings) -> Engine:
+def _open(engine: EngineName, path: Path, name: str, settings: EngineSettings) -> RunningEngine:
     """Imports what runs it, and nothing else."""
     if engine == "onnx":
         from htsat.engines.onnx_engine import OnnxEngine

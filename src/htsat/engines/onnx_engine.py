@@ -27,6 +27,8 @@ class OnnxEngine:
         ParityError: when its answers are not those of the network that was exported.
     """
 
+    on_processor = True
+
     def __init__(self, path: Path, name: str, n_threads: int | None = None) -> None:
         self._session = _session(path, n_threads)
         self._outputs = [output.name for output in self._session.get_outputs()]

@@ -25,6 +25,7 @@ from htsat.engines.exported import (
     require_parity,
 )
 from htsat.engines.protocol import EngineOutput, ModelDescription
+from htsat.engines.signal_stack import signal_stack_kept
 from htsat.scores import FloatArray
 
 _HINTS = {"fp32": "f32", "fp16": "f32", "int8": "f32", "bf16": "bf16"}
@@ -42,6 +43,8 @@ class OpenVinoEngine:
         ParityError: when its answers are not those of the network that was exported.
     """
 
+    on_processor = True
+
     def __init__(
         self, path: Path, name: str, precision: Precision | None = None, n_threads: int | None = None
     ) -> None:
@@ -49,7 +52,7 @@ class OpenVinoEngine:
         exported = decode(path, _metadata(graph))
         self.description = ModelDescription.of(name, exported.config, exported.card)
         computed = precision or exported.precision
-        with one_line(path, "OpenVINO cannot run"):
+        with one_line(path, "OpenVINO cannot run"), signal_stack_kept():
             parts = _parts(graph, _HINTS[computed])
             self._requests = [_request(part, hint, n_threads) for part, hint in parts]
             require_parity(_RUNTIME, self, exported.reference, [exported.precision, computed])
@@ -112,6 +115,7 @@ def _name(output: Any) -> str:
 
 def _request(part: openvino.Model, hint: str, n_threads: int | None) -> Any:
     settings: dict[str, Any] = {"INFERENCE_PRECISION_HINT": hint, "PERFORMANCE_HINT": "LATENCY"}
+    settings["ENABLE_CPU_PINNING"] = False  # pinned threads would make no room for those that decode ahead
     if n_threads is not None:
         settings["INFERENCE_NUM_THREADS"] = n_threads
     return openvino.Core().compile_model(part, "CPU", settings).create_infer_request()

@@ -82,3 +82,11 @@ class Engine(Protocol):
 
     def frame_scores(self, clips: FloatArray) -> EngineOutput:
         """Run the network on clips `(B, clip_samples)` at the model's sample rate."""
+
+
+class RunningEngine(Engine, Protocol):
+    """An engine that knows where it runs: the runtimes do, what stands before them need not."""
+
+    @property
+    def on_processor(self) -> bool:
+        """Whether on the processor, and not on a device of its own."""

@@ -42,6 +42,11 @@ class TorchEngine:
         self._run = torch.compile(self.network) if compiled else self.network
         self.description = ModelDescription.of(name, model.network.config, model.card)
 
+    @property
+    def on_processor(self) -> bool:
+        """Whether on the processor, and not on a device of its own."""
+        return self._device.type == "cpu"
+
     @torch.inference_mode()
     def frame_scores(self, clips: FloatArray) -> EngineOutput:
         """Run the network on clips `(B, clip_samples)` at the model's sample rate.
