@@ -68,10 +68,13 @@ def test_one_fold_alone_is_compared(model, labelled, tmp_path, capsys):
     assert "clips      3\n" in capsys.readouterr().out
 
 
-def test_a_broken_clip_is_left_out_of_the_comparison(model, labelled, tmp_path, capsys):
+def test_a_broken_clip_is_named_and_left_out_of_the_comparison(model, labelled, tmp_path, capsys):
     (tmp_path / "3.wav").write_text("no sound")
-    assert run(model, tmp_path / "m.onnx", "--to", "onnx", "--data", labelled) == 0
-    assert "clips      5\n" in capsys.readouterr().out
+    assert run(model, tmp_path / "m.onnx", "--to", "onnx", "--data", labelled) == 1
+    captured = capsys.readouterr()
+    assert "clips      5\n" in captured.out
+    [line] = captured.err.splitlines()
+    assert line.startswith(f"htsat: {tmp_path / '3.wav'}: ")
 
 
 def test_labels_of_others_cannot_be_compared(model, tmp_path, labelled, capsys):

@@ -59,6 +59,14 @@ def _experiment(**changes: object) -> Experiment:
     return Experiment(**{**settings, **changes})  # type: ignore[arg-type]
 
 
+@pytest.fixture
+def quick_learning() -> Optimisation:
+    """How a tiny network learns when tones sound within seconds."""
+    return Optimisation(
+        epochs=12, batch_size=8, learning_rate=5e-3, warmup_clips=16, ema_decay=0.8, label_smoothing=0.0
+    )
+
+
 def scene(rng: np.random.Generator, duration_s: float) -> tuple[np.ndarray, list[SoundEvent]]:
     """Quiet noise with a tone every half a second, of 0.15 to 0.3 s."""
     waveform = 0.01 * rng.standard_normal(round(duration_s * SAMPLE_RATE))

@@ -23,7 +23,9 @@ pytestmark = pytest.mark.usefixtures("small_network")
 
 
 @pytest.fixture
-def detection(scenes: Path, experiment: Callable[..., Experiment]) -> Callable[..., Experiment]:
+def detection(
+    scenes: Path, experiment: Callable[..., Experiment], quick_learning: Optimisation
+) -> Callable[..., Experiment]:
     """Maker of settings that learn from the strong recordings with a fine head."""
 
     def make(**changes: object) -> Experiment:
@@ -32,14 +34,7 @@ def detection(scenes: Path, experiment: Callable[..., Experiment]) -> Callable[.
             "train_folds": ("strong",),
             "valid_share": 0.0,
             "network": {"fine_width": 16},
-            "optimisation": Optimisation(
-                epochs=12,
-                batch_size=8,
-                learning_rate=5e-3,
-                warmup_clips=16,
-                ema_decay=0.8,
-                label_smoothing=0.0,
-            ),
+            "optimisation": quick_learning,
         }
         return experiment(**{**settings, **changes})
 

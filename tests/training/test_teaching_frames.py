@@ -351,7 +351,9 @@ def taught(experiment: Experiment, folder: Path, n_frames: int | None = 16, n_pa
 
 
 @pytest.fixture
-def settings(weak: Path, experiment: Callable[..., Experiment]) -> Callable[..., Experiment]:
+def settings(
+    weak: Path, experiment: Callable[..., Experiment], quick_learning: Optimisation
+) -> Callable[..., Experiment]:
     """Maker of settings that learn from recordings without strong labels, with a fine head."""
 
     def make(**changes: object) -> Experiment:
@@ -361,14 +363,7 @@ def settings(weak: Path, experiment: Callable[..., Experiment]) -> Callable[...,
             "task": "multi_label",
             "network": {"fine_width": 16},
             "teaching": Teaching(weight=0.9),
-            "optimisation": Optimisation(
-                epochs=12,
-                batch_size=8,
-                learning_rate=5e-3,
-                warmup_clips=16,
-                ema_decay=0.8,
-                label_smoothing=0.0,
-            ),
+            "optimisation": quick_learning,
         }
         return experiment(**{**values, **changes})
 

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import math
-import sys
 from argparse import Namespace
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
-from tqdm import tqdm
-
 from htsat.audio import open_audio
 from htsat.bulk.inputs import find_inputs
 from htsat.checkpoints.resolve import resolve
-from htsat.cli.labelled import read_labelled
+from htsat.cli.labelled import clip_bar, read_labelled
+from htsat.cli.listening import say
+from htsat.cli.main import EXIT_FAILED
 from htsat.cli.parser import Parser, count
-from htsat.data.manifest import Clip, Manifest
+from htsat.data.manifest import Manifest
 from htsat.engines.exported import FilePrecision, check_suffix
 from htsat.errors import ConfigError
 from htsat.recognition.clips import ClipPlan, cut
@@ -48,9 +47,7 @@ def main(argv: list[str]) -> int:
     clips = list(_calibration_clips(args.calibration, description)) if args.precision == "int8" else []
     export_model(model, args.output, args.to, args.precision, clips)
     print(args.output)
-    if manifest is not None:
-        print("\n".join(_describe(_compare(args, manifest))))
-    return 0
+    return 0 if manifest is None else _conclude(_compare(args, manifest))
 
 
 def _check(args: Namespace) -> None:
@@ -86,11 +83,15 @@ def _compare(args: Namespace, manifest: Manifest) -> Comparison:
 
     original = load(resolve(args.model), engine="torch", device="cpu", n_threads=args.threads)
     exported = load(args.output, engine=args.to, n_threads=args.threads)
-    return compare(original, exported, manifest, _progress)
+    return compare(original, exported, manifest, clip_bar)
 
 
-def _progress(clips: Sequence[Clip]) -> Iterable[Clip]:
-    return tqdm(clips, unit="clip", disable=not sys.stderr.isatty())
+def _conclude(comparison: Comparison) -> int:
+    """Say what was found; returns the exit code."""
+    for reason in comparison.broken:
+        say(reason)
+    print("\n".join(_describe(comparison)))
+    return EXIT_FAILED if comparison.broken else 0
 
 
 def _describe(comparison: Comparison) -> Iterator[str]:

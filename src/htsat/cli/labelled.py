@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from tqdm import tqdm
+
 from htsat.audio import SUFFIXES
-from htsat.data.manifest import Manifest, read_data
+from htsat.data.manifest import Clip, Manifest, read_data
 from htsat.errors import DataError
 from htsat.labels import LabelSet
 
@@ -21,6 +24,11 @@ def read_labelled(source: Path) -> Manifest:
     for note in manifest.notes:
         print(f"htsat: {note}", file=sys.stderr)
     return manifest
+
+
+def clip_bar(clips: Sequence[Clip]) -> Iterable[Clip]:
+    """Passes clips on, with a bar for those who sit at a terminal."""
+    return tqdm(clips, unit="clip", disable=not sys.stderr.isatty())
 
 
 def read_labels(source: str) -> LabelSet:

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import math
-import sys
 from argparse import Namespace
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path, PurePath
 from typing import get_args
 
-from tqdm import tqdm
-
 from htsat.bulk.inputs import Input
 from htsat.checkpoints.resolve import resolve
-from htsat.cli.labelled import read_labelled
+from htsat.cli.labelled import clip_bar, read_labelled
 from htsat.cli.listening import check_output_file, load_model, require_classes, say
 from htsat.cli.main import EXIT_FAILED
 from htsat.cli.parser import Parser, add_model_options, count
-from htsat.data.manifest import MANIFEST_NAMES, Clip, Manifest
+from htsat.data.manifest import MANIFEST_NAMES, Manifest
 from htsat.errors import ConfigError
 from htsat.evaluation.rule_search import Objective
 from htsat.evaluation.tune_report import TuneReport, rules_of_class, write_tune_report
@@ -63,7 +60,7 @@ def main(argv: list[str]) -> int:
     model = load_model(args)
     require_classes(model)
     data = f"{args.data}" if args.fold is None else f"{args.data}, fold {args.fold}"
-    report = tune_model(model, manifest, data, _settings(args), _progress)
+    report = tune_model(model, manifest, data, _settings(args), clip_bar)
     _write(args, source, report)
     for broken in report.broken:
         say(broken.reason)
@@ -141,10 +138,6 @@ def _check_outputs(args: Namespace, source: Path, manifest: Manifest) -> None:
             raise ConfigError("--pictures shows what calibration does: add --calibrate")
         if args.pictures.exists() and not args.pictures.is_dir():
             raise ConfigError(f"--pictures needs a folder, and {args.pictures} is a file")
-
-
-def _progress(clips: Sequence[Clip]) -> Iterable[Clip]:
-    return tqdm(clips, unit="clip", disable=not sys.stderr.isatty())
 
 
 def _write(args: Namespace, source: Path, report: TuneReport) -> None:

@@ -145,13 +145,18 @@ def _precision(text: str) -> FilePrecision:
     raise CheckpointError(f"precision must be one of {', '.join(get_args(FilePrecision))}, got {text!r:.60}")
 
 
-def _reference(text: str, config: ModelConfig) -> EngineOutput:
-    shapes = {
+def output_shapes(config: ModelConfig) -> dict[str, tuple[int, ...]]:
+    """Shapes of all outputs, for one clip."""
+    return {
         "frame_logits": (config.n_frames, config.n_classes),
         "tagging_logits": (config.n_coarse_frames, config.n_classes),
         "embedding": (config.embedding_dim,),
         "frame_embedding": (config.n_coarse_frames, config.embedding_dim),
     }
+
+
+def _reference(text: str, config: ModelConfig) -> EngineOutput:
+    shapes = output_shapes(config)
     try:
         arrays = json.loads(text)
         return EngineOutput(

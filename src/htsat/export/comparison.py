@@ -19,9 +19,13 @@ from htsat.recognition.recognizer import Recognizer
 
 
 class Comparison(NamedTuple):
-    """The largest difference between probabilities of clips, and the figures of both models."""
+    """The largest difference between probabilities of clips, and the figures of both models.
+
+    `broken` says of the clips that could not be heard why; they count in no figure.
+    """
 
     n_clips: int
+    broken: tuple[str, ...]
     largest_difference: float
     original: Summary[float]
     exported: Summary[float]
@@ -30,23 +34,24 @@ class Comparison(NamedTuple):
 def compare(
     original: Recognizer, exported: Recognizer, manifest: Manifest, progress: Progress = iter
 ) -> Comparison:
-    """Let two models hear the same labelled clips, each as `htsat tag` hears it; broken ones are left out.
+    """Let two models hear the same labelled clips, each as `htsat tag` hears it.
 
     Raises:
         DataError: when the labels are not those of the models, or no clip can be heard.
     """
     ensembles = [Ensemble([model]) for model in (original, exported)]
     ensembles[0].check_labels(manifest.labels)
-    answers, targets = [], []
+    answers, targets, broken = [], [], []
     for clip in progress(manifest.clips):
         try:
             answers.append([ensemble.probabilities(clip) for ensemble in ensembles])
-        except AudioError:
+        except AudioError as error:
+            broken.append(str(error))
             continue
         targets.append(target_of(clip.labels, ensembles[0].labels))
     if not answers:
-        raise DataError(f"none of the {len(manifest.clips)} clips can be heard")
+        raise DataError(f"none of the {len(broken)} clips can be heard; the first: {broken[0]}")
     probabilities = np.stack(answers, axis=1)  # (2, N, K)
     figures = [RankedClips.of(each, np.stack(targets), ensembles[0].task).summary() for each in probabilities]
     largest = float(np.abs(probabilities[1] - probabilities[0]).max())
-    return Comparison(len(answers), largest, *figures)
+    return Comparison(len(answers), tuple(broken), largest, *figures)

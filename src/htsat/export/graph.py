@@ -13,13 +13,13 @@ from __future__ import annotations
 import onnx
 import torch
 
-from htsat.engines.exported import INPUT
+from htsat.engines.exported import INPUT, output_shapes
 from htsat.export.builder import GraphBuilder, Value
 from htsat.export.heads import Map, add_fine_head, add_head
 from htsat.export.layers import add_layer_norm, add_unfold
 from htsat.export.spectrum import add_tokens
 from htsat.export.stages import Tokens, add_stage
-from htsat.network import HTSAT, ModelConfig
+from htsat.network import HTSAT
 from htsat.network.swin import Stage
 
 
@@ -31,7 +31,7 @@ def build_graph(network: HTSAT, storage: str = "fp32") -> onnx.ModelProto:
     """
     g = GraphBuilder(storage)
     outputs = _add_outputs(g, network, _add_stages(g, add_tokens(g, INPUT, network), network))
-    shapes = _output_shapes(network.config)
+    shapes = output_shapes(network.config)
     clips = ("batch", network.config.clip_samples)
     return g.model({INPUT: clips}, outputs, {name: ("batch", *shapes[name]) for name in outputs})
 
@@ -64,13 +64,3 @@ def _add_outputs(g: GraphBuilder, network: HTSAT, maps: list[Map]) -> dict[str, 
         return {"frame_logits": tagging_logits, **outputs}
     fine_logits = add_fine_head(g, network.fine_head, maps)
     return {"frame_logits": fine_logits, "tagging_logits": tagging_logits, **outputs}
-
-
-def _output_shapes(config: ModelConfig) -> dict[str, tuple[int, ...]]:
-    """Shapes of all outputs, for one clip."""
-    return {
-        "frame_logits": (config.n_frames, config.n_classes),
-        "tagging_logits": (config.n_coarse_frames, config.n_classes),
-        "embedding": (config.embedding_dim,),
-        "frame_embedding": (config.n_coarse_frames, config.embedding_dim),
-    }
