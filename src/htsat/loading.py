@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Literal
 
 from htsat.checkpoints.resolve import resolve
 from htsat.engines.choose import DeviceName, EngineName, EngineSettings, Precision, open_engine
-from htsat.engines.protocol import RunningEngine
+from htsat.engines.parts import SOUND_AT_ONCE_S, clips_at_once
+from htsat.engines.protocol import Computation, RunningEngine
 from htsat.errors import ConfigError
 from htsat.recognition.clips import Short
 from htsat.recognition.recognizer import Recognizer
@@ -18,9 +19,25 @@ if TYPE_CHECKING:
 
 
 class LoadedModel(Recognizer):
-    """A recogniser that hears silence once, whose network is at hand, if it runs on PyTorch."""
+    """A recogniser that hears silence once, and knows what runs its network."""
 
-    engine: GatedEngine
+    def __init__(
+        self,
+        runtime: RunningEngine,
+        *,
+        gate_dbfs: float | None = None,
+        batch_size: int | None = None,
+        overlap: float = 0.5,
+        short: Short = "repeat",
+    ) -> None:
+        n_together = _usual_batch_size(runtime) if batch_size is None else batch_size
+        super().__init__(GatedEngine(runtime, gate_dbfs), batch_size=n_together, overlap=overlap, short=short)
+        self._runtime = runtime
+
+    @property
+    def computation(self) -> Computation:
+        """What runs the network, where, and in which precision."""
+        return self._runtime.computation
 
     @property
     def network(self) -> HTSAT:
@@ -31,10 +48,9 @@ class LoadedModel(Recognizer):
         """
         from htsat.engines.torch_engine import TorchEngine
 
-        runtime = self.engine.engine
-        if not isinstance(runtime, TorchEngine):
+        if not isinstance(self._runtime, TorchEngine):
             raise ConfigError("the network is at hand with the engine torch only: load(..., engine='torch')")
-        return runtime.network
+        return self._runtime.network
 
 
 def load(  # noqa: PLR0913  (the settings of listening, for users in one place)
@@ -58,7 +74,8 @@ def load(  # noqa: PLR0913  (the settings of listening, for users in one place)
         device: `auto` takes the first of CUDA, MPS and CPU that there is; exported files run on the CPU.
         engine: what runs the network; `auto` takes the fastest that is installed and gives the right scores.
         precision: `bf16` is faster where the processor supports it; probabilities then move by about 0.01.
-            None is what the file says: float32, unless it was exported otherwise.
+            `auto` is bf16 there and float32 elsewhere; None is what the file says: float32, unless it was
+            exported otherwise, so that all machines agree.
         n_threads: of the processor; None is all cores.
         compiled: whether torch compiles the network first.
         batch_size: clips that run together; None is 20 s of sound on a processor, where more only takes
@@ -75,10 +92,10 @@ def load(  # noqa: PLR0913  (the settings of listening, for users in one place)
     settings = EngineSettings(engine, device, precision, n_threads, compiled)
     path = resolve(model, exported=settings.wants_exported)
     name = path.stem if model is None else str(model)
-    runtime = open_engine(path, name, settings)
     return LoadedModel(
-        GatedEngine(runtime, gate_dbfs),
-        batch_size=_usual_batch_size(runtime) if batch_size is None else batch_size,
+        open_engine(path, name, settings),
+        gate_dbfs=gate_dbfs,
+        batch_size=batch_size,
         overlap=overlap,
         short=short,
     )
@@ -86,5 +103,5 @@ def load(  # noqa: PLR0913  (the settings of listening, for users in one place)
 
 def _usual_batch_size(runtime: RunningEngine) -> int:
     """Clips that together last so long as pays off where the network runs."""
-    sound_s = 20.0 if runtime.on_processor else 160.0
-    return max(1, round(sound_s / runtime.description.clip_s))
+    sound_s = SOUND_AT_ONCE_S if runtime.computation.device == "cpu" else 160.0
+    return clips_at_once(runtime.description, sound_s)

@@ -85,7 +85,7 @@ def test_what_does_not_go_together(file, settings, message, opened):
     [
         ({"engine": "jax"}, "engine must be one of auto, torch, onnx, openvino, got 'jax'"),
         ({"device": "tpu"}, "device must be one of auto, cpu, cuda, mps, got 'tpu'"),
-        ({"precision": "fp16"}, "precision must be one of fp32, bf16, got 'fp16'"),
+        ({"precision": "fp16"}, "precision must be one of auto, fp32, bf16, got 'fp16'"),
         (
             {"engine": "onnx", "precision": "bf16"},
             "ONNX Runtime computes in float32; bf16 needs the engine openvino or torch",

@@ -68,7 +68,7 @@ def test_auto_takes_a_device_that_is_there(model: Model, clips: np.ndarray) -> N
 def test_settings_that_do_not_exist_are_refused(model: Model) -> None:
     with pytest.raises(ConfigError, match="device must be one of auto, cpu, cuda, mps, got 'gpu'"):
         TorchEngine(model, "small", "gpu")  # type: ignore[arg-type]
-    with pytest.raises(ConfigError, match="precision must be one of fp32, bf16, got 'fp16'"):
+    with pytest.raises(ConfigError, match="precision must be one of auto, fp32, bf16, got 'fp16'"):
         TorchEngine(model, "small", precision="fp16")  # type: ignore[arg-type]
 
 

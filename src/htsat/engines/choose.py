@@ -18,8 +18,9 @@ EngineName = Literal["torch", "onnx", "openvino"]
 DeviceName = Literal["auto", "cpu", "cuda", "mps"]
 """Where to run; `auto` takes the first of CUDA, MPS and CPU that there is."""
 
-Precision = Literal["fp32", "bf16"]
-"""Of the matrix products; log-mel and results are float32 in any case."""
+Precision = Literal["auto", "fp32", "bf16"]
+"""Of the matrix products; log-mel and results are float32 in any case. `auto` is bf16 where the processor or
+device has it, and the engine uses it."""
 
 _READERS: dict[str, tuple[EngineName, ...]] = {
     ".safetensors": ("torch",),

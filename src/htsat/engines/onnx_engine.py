@@ -11,7 +11,8 @@ from pathlib import Path
 import onnxruntime
 
 from htsat.engines.exported import INPUT, Exported, decode, engine_output, one_line, require_parity
-from htsat.engines.protocol import EngineOutput, ModelDescription
+from htsat.engines.parts import in_parts
+from htsat.engines.protocol import Computation, EngineOutput, ModelDescription
 from htsat.scores import FloatArray
 
 _ONLY_FATAL = 4
@@ -27,19 +28,21 @@ class OnnxEngine:
         ParityError: when its answers are not those of the network that was exported.
     """
 
-    on_processor = True
-
     def __init__(self, path: Path, name: str, n_threads: int | None = None) -> None:
         self._session = _session(path, n_threads)
         self._outputs = [output.name for output in self._session.get_outputs()]
         exported = _exported(path, self._session)
         self.description = ModelDescription.of(name, exported.config, exported.card)
+        precision = "int8" if exported.precision == "int8" else "fp32"
+        self.computation = Computation(f"ONNX Runtime {onnxruntime.__version__}", "cpu", precision)
         with one_line(path, "ONNX Runtime cannot run"):
-            runtime = f"ONNX Runtime {onnxruntime.__version__}"
-            require_parity(runtime, self, exported.reference, [exported.precision])
+            require_parity(self.computation.runtime, self, exported.reference, [exported.precision])
 
     def frame_scores(self, clips: FloatArray) -> EngineOutput:
         """Run the network on clips `(B, clip_samples)` at the model's sample rate."""
+        return in_parts(self._run, clips, self.description)
+
+    def _run(self, clips: FloatArray) -> EngineOutput:
         values = self._session.run(self._outputs, {INPUT: clips})
         return engine_output(dict(zip(self._outputs, values, strict=True)))
 

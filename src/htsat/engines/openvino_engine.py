@@ -19,12 +19,14 @@ from htsat.engines.exported import (
     LOG_MEL,
     OUTPUTS,
     Exported,
+    FilePrecision,
     decode,
     engine_output,
     one_line,
     require_parity,
 )
-from htsat.engines.protocol import EngineOutput, ModelDescription
+from htsat.engines.parts import in_parts
+from htsat.engines.protocol import Computation, EngineOutput, ModelDescription
 from htsat.engines.signal_stack import signal_stack_kept
 from htsat.scores import FloatArray
 
@@ -36,14 +38,13 @@ _RUNTIME = f"OpenVINO {openvino.__version__.partition('-')[0]}"
 class OpenVinoEngine:
     """An exported `.xml` (with its `.bin`) or `.onnx` file on OpenVINO, checked as `OnnxEngine` checks.
 
-    `precision` None is that of the file; `bf16` is possible for any. Layers in eight bits stay so.
+    `precision` None is that of the file; `bf16` is possible for any. Layers in eight bits stay so. A
+    processor without bf16 computes in float32: `computation` tells.
 
     Raises:
         CheckpointError: when the file is not a model that `htsat export` has written.
         ParityError: when its answers are not those of the network that was exported.
     """
-
-    on_processor = True
 
     def __init__(
         self, path: Path, name: str, precision: Precision | None = None, n_threads: int | None = None
@@ -51,14 +52,19 @@ class OpenVinoEngine:
         graph = read_graph(path)
         exported = decode(path, _metadata(graph))
         self.description = ModelDescription.of(name, exported.config, exported.card)
-        computed = precision or exported.precision
+        computed = _computed(precision, exported.precision)
         with one_line(path, "OpenVINO cannot run"), signal_stack_kept():
             parts = _parts(graph, _HINTS[computed])
-            self._requests = [_request(part, hint, n_threads) for part, hint in parts]
+            compiled = [_compiled(part, hint, n_threads) for part, hint in parts]
+            self.computation = Computation(_RUNTIME, "cpu", _precision(compiled[-1], exported.precision))
+            self._requests = [part.create_infer_request() for part in compiled]
             require_parity(_RUNTIME, self, exported.reference, [exported.precision, computed])
 
     def frame_scores(self, clips: FloatArray) -> EngineOutput:
         """Run the network on clips `(B, clip_samples)` at the model's sample rate."""
+        return in_parts(self._run, clips, self.description)
+
+    def _run(self, clips: FloatArray) -> EngineOutput:
         values: Any = clips
         for request in self._requests:
             results = request.infer([values], share_inputs=True)
@@ -113,9 +119,25 @@ def _name(output: Any) -> str:
     return next(name for name in OUTPUTS if name in output.names)
 
 
-def _request(part: openvino.Model, hint: str, n_threads: int | None) -> Any:
+def _computed(wanted: Precision | None, of_file: FilePrecision) -> FilePrecision:
+    """The precision to compute in."""
+    if wanted is None:
+        return of_file
+    if wanted != "auto":
+        return wanted
+    has_bf16 = "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    return "bf16" if has_bf16 else "fp32"
+
+
+def _precision(compiled: openvino.CompiledModel, of_file: FilePrecision) -> str:
+    """The precision that OpenVINO has chosen."""
+    name = {"f32": "fp32", "bf16": "bf16"}[compiled.get_property("INFERENCE_PRECISION_HINT").get_type_name()]
+    return f"int8 and {name}" if of_file == "int8" else name
+
+
+def _compiled(part: openvino.Model, hint: str, n_threads: int | None) -> openvino.CompiledModel:
     settings: dict[str, Any] = {"INFERENCE_PRECISION_HINT": hint, "PERFORMANCE_HINT": "LATENCY"}
     settings["ENABLE_CPU_PINNING"] = False  # pinned threads would make no room for those that decode ahead
     if n_threads is not None:
         settings["INFERENCE_NUM_THREADS"] = n_threads
-    return openvino.Core().compile_model(part, "CPU", settings).create_infer_request()
+    return openvino.Core().compile_model(part, "CPU", settings)

@@ -84,9 +84,21 @@ class Engine(Protocol):
         """Run the network on clips `(B, clip_samples)` at the model's sample rate."""
 
 
+class Computation(NamedTuple):
+    """What computes a network, where, and in which precision its products are."""
+
+    runtime: str
+    device: str
+    precision: str
+
+    def __str__(self) -> str:
+        """As people are told."""
+        return f"{self.runtime}, {self.device}, {self.precision}"
+
+
 class RunningEngine(Engine, Protocol):
-    """An engine that knows where it runs: the runtimes do, what stands before them need not."""
+    """An engine that knows how it computes: the runtimes do, what stands before them need not."""
 
     @property
-    def on_processor(self) -> bool:
-        """Whether on the processor, and not on a device of its own."""
+    def computation(self) -> Computation:
+        """What runs the network here."""
