@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test check clean
+.PHONY: demo test check docs clean
 
 # Detect the sounds of a recording with the model that comes with the package.
 demo: $(VENV)/listening
@@ -16,6 +16,11 @@ test: $(VENV)/development
 # Format, lint, types and layers.
 check: $(VENV)/development
 	PATH="$(CURDIR)/$(BIN):$$PATH" scripts/check
+
+# The manual as a site in build/site; its reference pages are written anew before.
+docs: $(VENV)/development
+	$(BIN)/python scripts/write_reference.py
+	$(BIN)/python scripts/make_site.py
 
 clean:
 	rm -rf $(VENV)

@@ -7,9 +7,11 @@ AdamW; ours begins with the waveform and so includes its spectrum, theirs begins
 adds what their extractors (numpy, in the same process) take to make these.
 
 Every contestant is a process, or two that share the batch. In each round all take their turn one after the
-other: started, one step to warm up, one that is measured, ended, because together they do not fit into
-memory. Medians of the rounds are told. Memory is what a process held at most, less what it held before it had
-a network; of two, that of the first.
+other: started, three steps to warm up (the memory of the first two comes from the system page by page),
+three that are measured, of which the median counts, ended, because together they do not fit into memory.
+Medians of the rounds are told. The others also run as they would by themselves: without the setting by which
+our training keeps freed memory. The peak is what a process held at most, less what it held before it had a
+network; of two, that of the first.
 
 The loader is measured by itself, in one process: clips cut from 32 kHz FLAC files of the example scene, or
 from memory, and changed as in training. Its share is that of a run in which loader and step take turns
@@ -49,10 +51,11 @@ from htsat.data.sampling import PartSampler
 from htsat.network import HTSAT, ModelConfig
 from htsat.training.batches import load_parts
 from htsat.training.experiment import Experiment, Machines, Optimisation
-from htsat.training.parallel import build_fabric, prepare_network
+from htsat.training.parallel import build_fabric, prepare_network, processes
 from htsat.training.split import build_sampler, open_split, read_split
 
 N_FILES = 32
+N_WARM_UP, N_MEASURED = 3, 3
 
 
 @dataclass(frozen=True)
@@ -67,6 +70,8 @@ class Contestant:
     """Over all processes."""
     n_threads: int
     """Of each process."""
+    memory: str
+    """`kept` by the C library, as in our training runs, or `returned` to the system, as is usual."""
 
 
 @dataclass(frozen=True)
@@ -138,7 +143,7 @@ def _free_port() -> int:
 
 
 def contest(contestant: Contestant, answer: Connection) -> None:
-    """Be a process of a contestant, and tell what its second step took."""
+    """Be a process of a contestant, and tell what its steps took."""
     torch.set_num_threads(contestant.n_threads)
     experiment = Experiment(
         device=contestant.device,  # type: ignore[arg-type]
@@ -146,6 +151,8 @@ def contest(contestant: Contestant, answer: Connection) -> None:
         machines=Machines(n_devices=contestant.n_processes),
         optimisation=Optimisation(batch_size=contestant.batch_size),
     )
+    if contestant.memory == "returned":
+        processes.keep_freed_memory = lambda: None
     fabric = build_fabric(experiment)
     n_clips = contestant.batch_size // fabric.world_size
     build = RIVALS[contestant.name]()
@@ -154,10 +161,9 @@ def contest(contestant: Contestant, answer: Connection) -> None:
     if isinstance(rival.network, HTSAT):
         prepare_network(rival.network, experiment, fabric)
     step = _stepper(fabric, rival)
-    # What is allocated once; on a GPU kernels are also chosen, by the size of the batch.
-    step(rival.inputs(1 if fabric.device.type == "cpu" else n_clips).batch)
     inputs = rival.inputs(n_clips)
-    step_s = step(inputs.batch)
+    seconds = [step(inputs.batch) for _ in range(N_WARM_UP + N_MEASURED)]
+    step_s = statistics.median(seconds[N_WARM_UP:])
     answer.send(Step(step_s, inputs.features_s, _peak_mib(fabric.device) - before_mib))
 
 
@@ -235,24 +241,27 @@ def contestants(args: argparse.Namespace) -> list[Contestant]:
         for name in args.networks:
             for precision in ("32-true", "bf16-mixed"):
                 is_shared = n_most > 1 and name in ("nano", "tiny") and precision == "32-true"
-                counts = [1, 2] if is_shared else [1]
+                n_threads = max(1, args.threads)
+                kinds = [(1, "kept"), (2, "kept")] if is_shared else [(1, "kept")]
+                if device == "cpu" and name in ("AST", "CLAP"):
+                    kinds.append((1, "returned"))
                 found += [
-                    Contestant(name, device, precision, n, args.batch_size, max(1, args.threads // n))
-                    for n in counts
+                    Contestant(name, device, precision, n, args.batch_size, n_threads // n, memory)
+                    for n, memory in kinds
                 ]
     return found
 
 
 def show(results: list[dict[str, Any]], loader: list[dict[str, Any]]) -> None:
     print(
-        f"{'network':8} {'clip s':>6} {'device':>6} {'precision':>10} {'processes':>9} "
+        f"{'network':8} {'clip s':>6} {'device':>6} {'precision':>10} {'processes':>9} {'memory':>8} "
         f"{'clips/s':>8} {'from sound':>10} {'peak MiB':>9}"
     )
     for row in results:
         print(
             f"{row['name']:8} {row['clip_s']:6.2f} {row['device']:>6} {row['precision']:>10} "
-            f"{row['n_processes']:9d} {row['clips_per_s']:8.2f} {row['clips_per_s_from_sound']:10.2f} "
-            f"{row['peak_mib']:9.0f}"
+            f"{row['n_processes']:9d} {row['memory']:>8} {row['clips_per_s']:8.2f} "
+            f"{row['clips_per_s_from_sound']:10.2f} {row['peak_mib']:9.0f}"
         )
     print(f"\n{'loader':8} {'from':>6} {'device':>6} {'precision':>10} {'clips/s':>8} {'share':>6}")
     for row in loader:

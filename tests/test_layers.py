@@ -17,19 +17,26 @@ VALUES = {"errors", "files", "labels", "rules", "scores"}
 MAY_IMPORT = {
     **dict.fromkeys(VALUES, VALUES),
     "network": VALUES,
-    "checkpoints": VALUES | {"network"},
+    "zoo": VALUES,
+    "checkpoints": VALUES | {"network", "zoo"},
     "audio": VALUES,
     "engines": VALUES | {"network", "checkpoints"},
     "recognition": VALUES | {"audio", "engines"},
+    "class_sets": VALUES | {"engines", "evaluation"},
     "formats": VALUES,
-    "bulk": VALUES | {"audio"},
+    "bulk": VALUES | {"audio", "formats", "htsat"},
     "export": VALUES | {"network", "checkpoints", "engines", "recognition", "data", "metrics", "evaluation"},
+    "web": VALUES
+    | {"audio", "engines", "recognition", "loading", "formats", "bulk", "data", "pictures", "htsat"},
+    "doctor": VALUES | {"audio", "engines", "checkpoints", "zoo", "htsat"},
     "loading": VALUES | {"network", "checkpoints", "engines", "recognition"},
     "processes": VALUES,
+    "search": VALUES | {"checkpoints", "engines", "recognition", "formats", "htsat"},
     "data": VALUES | {"audio", "formats", "processes"},
     "metrics": VALUES,
     "evaluation": VALUES | {"audio", "recognition", "checkpoints", "processes", "data", "metrics"},
     "pictures": VALUES | {"metrics", "evaluation", "training"},
+    "reports": VALUES | {"audio", "recognition", "formats", "bulk", "data", "pictures"},
     "training": VALUES
     | {"network", "checkpoints", "audio", "recognition", "loading", "processes", "data", "metrics"}
     | {"evaluation", "htsat"},
@@ -38,6 +45,7 @@ MAY_IMPORT = {
 """For each part of the package the parts below it; `cli` stands on top. `htsat` is the package itself."""
 
 TORCH = {"network", "checkpoints", "training", "export", "engines/torch_engine", "processes"}
+TORCH |= {"doctor/hearing"}
 
 
 def tree(module: Path) -> ast.Module:

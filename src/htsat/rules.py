@@ -20,6 +20,8 @@ PerClass = float | tuple[float, ...]
 
 # Multi-label: thresholds published for AudioSet probabilities lie around a quarter (official behaviour 12).
 # Multi-class: the probabilities compete, so an active class holds the majority.
+_LONGEST_FILTER_S = 3600.0
+"""An hour: a filter holds so many frames in memory."""
 _DEFAULT_THRESHOLDS: dict[Task, float] = {"multi_label": 0.25, "multi_class": 0.5}
 
 
@@ -101,6 +103,8 @@ class EventRules:
             _require_probabilities(name, getattr(self, name))
         for name in ("median_filter_s", "min_duration_s", "max_gap_s"):
             _require_seconds(name, getattr(self, name))
+        if max(_values(self.median_filter_s)) > _LONGEST_FILTER_S:
+            raise ConfigError(f"median_filter_s must be at most {_LONGEST_FILTER_S:g} seconds")
         for name in ("median_filter_s", "min_duration_s", "max_gap_s", "clip_threshold"):
             self.per_class(name)
         if self.boxes is not None:

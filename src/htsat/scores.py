@@ -54,6 +54,13 @@ class Tag(NamedTuple):
     probability: float
 
 
+class FrequencyBand(NamedTuple):
+    """From the lowest to the highest frequency of a sound."""
+
+    low_hz: float
+    high_hz: float
+
+
 class SoundEvent(NamedTuple):
     """One sound with its beginning and end.
 
@@ -64,6 +71,29 @@ class SoundEvent(NamedTuple):
     onset_s: float
     offset_s: float
     probability: float
+
+    @property
+    def band(self) -> FrequencyBand | None:
+        """The band that somebody marked: see `MarkedEvent`. Models mark none."""
+        return None
+
+
+class MarkedEvent(SoundEvent):
+    """A sound event of which somebody marked the band too: otherwise, and to compare, a `SoundEvent`."""
+
+    _band: FrequencyBand | None = None
+
+    @classmethod
+    def of(cls, event: SoundEvent, band: FrequencyBand) -> MarkedEvent:
+        """The same event with its band."""
+        marked = cls(*event)
+        marked._band = band
+        return marked
+
+    @property
+    def band(self) -> FrequencyBand | None:
+        """From its lowest to its highest frequency."""
+        return self._band
 
 
 def in_order(events: Iterable[SoundEvent], labels: LabelSet) -> list[SoundEvent]:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 from unittest.mock import Mock
@@ -64,7 +66,32 @@ def test_a_local_folder_needs_no_hub(path, small_card, download):
 )
 def test_the_right_file_is_asked_for(download, small_card, source, revision, expected):
     assert hub.from_pretrained(source, revision).card == small_card
-    download.assert_called_once_with("owner/repo", "model.safetensors", revision=expected)
+    download.assert_called_once_with(
+        "owner/repo", "model.safetensors", revision=expected, local_files_only=False
+    )
+
+
+def test_the_next_file_is_asked_for_where_one_is_not_there(download, path):
+    download.side_effect = [error(EntryNotFoundError), str(path)]
+    assert hub.fetch("owner/repo", names=("model.onnx", "model.safetensors")) == path
+    assert [call.args[1] for call in download.call_args_list] == ["model.onnx", "model.safetensors"]
+    download.side_effect = error(EntryNotFoundError)
+    with pytest.raises(CheckpointError, match=r"^hf://owner/repo: has no model.onnx or model.safetensors$"):
+        hub.fetch("owner/repo", names=("model.onnx", "model.safetensors"))
+
+
+def test_the_switch_of_htsat_counts_too(download, monkeypatch):
+    monkeypatch.setenv("HTSAT_OFFLINE", "1")
+    hub.fetch("owner/repo")
+    assert download.call_args.kwargs["local_files_only"] is True
+    download.side_effect = error(LocalEntryNotFoundError)
+    with pytest.raises(CheckpointError, match=r"cannot be reached \(HTSAT_OFFLINE is set\)$"):
+        hub.fetch("owner/repo")
+
+
+def test_a_file_of_the_hub_is_found_without_torch():
+    code = "import sys; import htsat.checkpoints.hub; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 def test_a_cached_snapshot_is_used_offline(path, small_card, monkeypatch, tmp_path):

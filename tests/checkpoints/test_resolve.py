@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -21,6 +22,15 @@ def packaged(tmp_path, monkeypatch):
     return tmp_path
 
 
+@pytest.fixture(autouse=True)
+def cache(tmp_path, monkeypatch):
+    """An empty cache."""
+    folder = tmp_path / "cache" / "models"
+    folder.mkdir(parents=True)
+    monkeypatch.setenv("HTSAT_CACHE", str(folder.parent))
+    return folder
+
+
 def test_packaged_models_are_found_by_name(packaged):
     assert packaged_models() == ("nano-birds", "nano-esc50")
     assert resolve("nano-birds") == packaged / "nano-birds.safetensors"
@@ -37,9 +47,47 @@ def test_paths_are_taken_as_they_are(tmp_path):
 
 def test_addresses_of_the_hub_are_fetched(monkeypatch):
     monkeypatch.setattr(
-        "htsat.checkpoints.hub.fetch", lambda source: Path("/cache") / source.removeprefix("hf://")
+        "htsat.checkpoints.hub.fetch",
+        lambda source, names: Path("/cache") / source.removeprefix("hf://") / names[0],
     )
-    assert resolve("hf://owner/repo@v1") == Path("/cache/owner/repo@v1")
+    assert resolve("hf://owner/repo@v1") == Path("/cache/owner/repo@v1/model.safetensors")
+    assert resolve("hf://owner/repo@v1", exported=True) == Path("/cache/owner/repo@v1/model.onnx")
+
+
+def test_a_folder_may_hold_the_exported_file_too(tmp_path):
+    (tmp_path / "model.onnx").touch()
+    assert resolve(tmp_path) == resolve(tmp_path, exported=True) == tmp_path / "model.onnx"
+    (tmp_path / "model.safetensors").touch()
+    os.utime(tmp_path / "model.onnx", (2e9, 2e9))
+    assert resolve(tmp_path) == tmp_path / "model.safetensors"
+    assert resolve(tmp_path, exported=True) == tmp_path / "model.onnx"
+
+
+def test_an_exported_file_that_is_older_than_the_model_is_passed_over(tmp_path):
+    (tmp_path / "model.onnx").touch()
+    (tmp_path / "model.safetensors").touch()
+    os.utime(tmp_path / "model.onnx", (1e9, 1e9))
+    assert resolve(tmp_path, exported=True) == tmp_path / "model.safetensors"
+
+
+def test_models_in_the_cache_are_found_by_name(cache, packaged):
+    (cache / "birds.onnx").touch()
+    assert resolve("birds") == resolve("birds", exported=True) == cache / "birds.onnx"
+    (cache / "birds.safetensors").touch()
+    assert resolve("birds") == cache / "birds.safetensors"
+    assert resolve("birds", exported=True) == cache / "birds.onnx"
+    (cache / "nano-birds.onnx").touch()
+    assert resolve("nano-birds", exported=True) == packaged / "nano-birds.onnx"
+    with pytest.raises(
+        CheckpointError, match=r"^no model 'bird'; did you mean 'birds'\? \(there are: .*birds"
+    ):
+        resolve("bird")
+
+
+def test_a_known_model_that_is_not_here_says_how_to_get_it(cache):
+    with pytest.raises(CheckpointError) as caught:
+        resolve("audioset-1")
+    assert str(caught.value) == "model 'audioset-1' is not on this machine yet: htsat models get audioset-1"
 
 
 def test_unknown_models_are_refused_with_the_nearest_name(packaged, tmp_path):
@@ -50,7 +98,9 @@ def test_unknown_models_are_refused_with_the_nearest_name(packaged, tmp_path):
     with pytest.raises(CheckpointError, match=r"^models/none.safetensors: no such model file$"):
         resolve("models/none.safetensors")
     (tmp_path / "empty").mkdir()
-    with pytest.raises(CheckpointError, match=r"empty: expected a folder with model.safetensors$"):
+    with pytest.raises(
+        CheckpointError, match=r"empty: expected a folder with model.safetensors or model.onnx$"
+    ):
         resolve(tmp_path / "empty")
 
 

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from htsat.cli.detect import split_classes
+from htsat.cli.class_options import split_classes
 from htsat.errors import ConfigError
 from htsat.formats import audacity, jsonl, raven
 from htsat.labels import LabelSet

@@ -70,6 +70,14 @@ def test_info() -> None:
     assert "precision       fp16\n" in shown
 
 
+def test_nothing_is_left_in_the_home_of_the_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("ORT_DISABLE_TELEMETRY", raising=False)
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    output_of("tag", EXAMPLES / "dog.ogg")
+    assert list(tmp_path.rglob("*")) == []
+
+
 def test_help() -> None:
     assert "commands:" in output_of("--help")
     assert "example:" in output_of("detect", "--help")

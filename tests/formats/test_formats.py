@@ -51,6 +51,7 @@ def test_jsonl_there_and_back(tmp_path: Path) -> None:
 def test_raven_there_and_back(tmp_path: Path) -> None:
     events = raven.read_events(written(tmp_path / "a.txt", raven.EVENTS, DETECTED[:1]))
     assert events == {"": [ROUNDED[0], ROUNDED[1]._replace(label="Hund bellt")]}
+    assert [event.band for event in events[""]] == [(0, 8000)] * 2
 
 
 def test_formats_without_probability_come_back_as_certain(tmp_path: Path) -> None:
@@ -93,10 +94,14 @@ def test_audacity_lines() -> None:
     assert audacity.EVENTS.describe(DETECTED[0]).splitlines()[0] == f"0.3125\t2.5000\t{LABEL}"
 
 
-def test_audacity_lines_with_frequencies_are_passed_over(tmp_path: Path) -> None:
-    (tmp_path / "labels.txt").write_text("0,5\t1,5\tDog\n\\\t100.0\t2000.0\n\n2.0\t3.0\tCat\tbig\n")
+def test_audacity_lines_with_frequencies_belong_to_the_label_before(tmp_path: Path) -> None:
+    (tmp_path / "labels.txt").write_text(
+        "0,5\t1,5\tDog\n\\\t100,5\t2000.0\n\n2.0\t3.0\tCat\tbig\n4\t5\tOwl\n\\\t-1\t900\n"
+    )
     expected = [SoundEvent("Dog", 0.5, 1.5, 1.0), SoundEvent("Cat\tbig", 2.0, 3.0, 1.0)]
-    assert audacity.read_events(tmp_path / "labels.txt") == expected
+    events = audacity.read_events(tmp_path / "labels.txt")
+    assert events == [*expected, SoundEvent("Owl", 4.0, 5.0, 1.0)]
+    assert [event.band for event in events] == [(100.5, 2000.0), None, None]
 
 
 def test_a_dcase_file_without_events_is_known(tmp_path: Path) -> None:
@@ -151,6 +156,15 @@ def test_tables_say_when_nothing_was_found() -> None:
         (audacity.read_events, "1\t2\tDog\n1\tb\tDog\n", "line 2: onset and offset must be seconds, got 'b'"),
         (audacity.read_events, "1\t2\tDog\n1\t1\tDog\n", "line 2: 'Dog' marks a point, expected a stretch"),
         (audacity.read_events, "2\t1\tDog\n", "line 1: expected 0 <= onset <= offset .* got 2, 1 and 'Dog'"),
+        (audacity.read_events, "\\\t1\t2\n", "line 1: frequencies stand behind the label"),
+        (audacity.read_events, "1\t2\tx\n\\\t9\n", "line 2: expected .*, low and high frequency with tabs"),
+        (audacity.read_events, "1\t2\tx\n\\\t9\tb\n", "line 2: frequencies must be numbers of Hz, got 'b'"),
+        (audacity.read_events, "1\t2\tx\n\\\t9\t8\n", "line 2: expected 0 <= low <= high .*, got 9 and 8 Hz"),
+        (
+            csv.read_events,
+            "start,end,label,low_hz,high_hz\n0,1,a,-1,2\n",
+            "line 2: expected 0 <= low <= high",
+        ),
         (audacity.read_events, "1\t2\t \n", "line 1: expected .* a label, got 1, 2 and ''"),
         (raven.read_events, "Selection\n1\n", "strong labels need a column 'onset' .*, found Selection"),
         (dcase.read_events, "filename\tonset\nx\t1\n", "DCASE event list.* column 'offset'"),

@@ -34,7 +34,7 @@ def test_after_a_problem_the_old_picture_is_still_there(tmp_path):
 
 def test_without_matplotlib_the_extra_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
-    with pytest.raises(MissingExtraError, match=r"pip install 'htsat\[train\]'"):
+    with pytest.raises(MissingExtraError, match=r"pip install 'htsat\[plot\]'"):
         check_picture(Path("a.png"))
 
 

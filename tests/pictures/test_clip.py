@@ -5,8 +5,9 @@ import pytest
 from PIL import Image
 
 from htsat.labels import LabelSet
-from htsat.pictures import clip
-from htsat.pictures.clip import ClipEvents, classes_of, draw_clip, longest, meets
+from htsat.pictures import lanes
+from htsat.pictures.clip import draw_clip
+from htsat.pictures.lanes import ClipEvents, classes_of, longest, meets
 from htsat.pictures.spectrogram import log_mel
 from htsat.scores import FrameGrid, FrameScores, SoundEvent
 
@@ -81,7 +82,7 @@ def test_classes_stand_in_the_order_in_which_they_begin():
 
 
 def test_of_many_classes_those_that_sound_longest_are_shown(tmp_path, monkeypatch):
-    monkeypatch.setattr(clip, "_MAX_LANES", 2)
+    monkeypatch.setattr(lanes, "_MAX_LANES", 2)
     truth = [SoundEvent("rain", 0, 1, 1), SoundEvent("dog", 1, 1.2, 1), SoundEvent("wind", 2, 3, 1)]
     events = ClipEvents(truth, [SoundEvent("dog", 1, 1.3, 0.9)])
     assert longest(events, ["rain", "dog", "wind"]) == ["rain", "wind"]

@@ -1,8 +1,12 @@
-"""Models on the Hugging Face Hub: one repository, one `model.safetensors`, one page that describes it."""
+"""Models on the Hugging Face Hub: one repository, one model, one page that describes it.
+
+A repository holds `model.safetensors`, `model.onnx` (which runs without torch), or both.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from huggingface_hub import CommitOperationAdd, HfApi, errors, hf_hub_download
 from huggingface_hub.errors import (
@@ -16,10 +20,13 @@ from huggingface_hub.errors import (
 
 from htsat.checkpoints.card import ModelCard
 from htsat.checkpoints.describe import facts
-from htsat.checkpoints.file import Model, load_model, read_card
 from htsat.checkpoints.resolve import HUB_SCHEME, MODEL_NAME
 from htsat.errors import CheckpointError
-from htsat.network import ModelConfig
+from htsat.network.config import ModelConfig
+from htsat.zoo.settings import offline_switch
+
+if TYPE_CHECKING:
+    from htsat.checkpoints.file import Model
 
 # The last but one is that of whichever HTTP library the client uses.
 _HUB_ERRORS = (EntryNotFoundError, HFValidationError, errors.HTTPError, OSError)  # type: ignore[attr-defined]
@@ -35,23 +42,37 @@ def from_pretrained(source: str, revision: str | None = None) -> Model:
     Raises:
         CheckpointError: when it cannot be had, or is not a model.
     """
+    from htsat.checkpoints.file import load_model
+
     if Path(source).is_dir():
         return load_model(Path(source) / MODEL_NAME)
     return load_model(fetch(source, revision))
 
 
-def fetch(source: str, revision: str | None = None) -> Path:
+def fetch(source: str, revision: str | None = None, names: tuple[str, ...] = (MODEL_NAME,)) -> Path:
     """The model file of a repository; downloaded once, then taken from the cache, offline too.
+
+    `names` are those of the files that will do, the best first.
 
     Raises:
         CheckpointError: when it cannot be had, with the reason in one line.
     """
     repository, _, tag = source.removeprefix(HUB_SCHEME).partition("@")
     address = f"{HUB_SCHEME}{source.removeprefix(HUB_SCHEME)}"
-    try:
-        return Path(hf_hub_download(repository, MODEL_NAME, revision=revision or tag or None))
-    except _HUB_ERRORS as error:
-        raise CheckpointError(f"{address}: {_reason(error)}") from None
+    reasons: list[str] = []
+    for name in names:
+        try:
+            return Path(_downloaded(repository, name, revision or tag or None))
+        except EntryNotFoundError as error:
+            reasons.append(_reason(error, names))
+        except _HUB_ERRORS as error:
+            raise CheckpointError(f"{address}: {_reason(error, names)}") from None
+    raise CheckpointError(f"{address}: {reasons[0]}")
+
+
+def _downloaded(repository: str, name: str, revision: str | None) -> str:
+    is_offline = offline_switch() is not None
+    return hf_hub_download(repository, name, revision=revision, local_files_only=is_offline)
 
 
 def push_to_hub(path: Path, repository: str, *, private: bool = False, revision: str | None = None) -> str:
@@ -66,6 +87,8 @@ def push_to_hub(path: Path, repository: str, *, private: bool = False, revision:
     Raises:
         CheckpointError: when the file is not a model, or the Hub refuses.
     """
+    from htsat.checkpoints.file import read_card
+
     config, card = read_card(path)
     page = model_page(repository, config, card).encode()
     operations = [CommitOperationAdd(MODEL_NAME, path), CommitOperationAdd("README.md", page)]
@@ -109,12 +132,11 @@ model = htsat.load("{HUB_SCHEME}{repository}")
 """
 
 
-def _reason(error: Exception) -> str:
+def _reason(error: Exception, names: tuple[str, ...] = ()) -> str:
     match error:
         case LocalEntryNotFoundError():
-            return (
-                "not downloaded yet, and the Hub cannot be reached (no connection, or HF_HUB_OFFLINE is set)"
-            )
+            why = f"{offline_switch()} is set" if offline_switch() else "no connection, or it is switched off"
+            return f"not downloaded yet, and the Hub cannot be reached ({why})"
         case GatedRepoError():
             return "its owner asks you to accept terms on the Hub and to log in (hf auth login)"
         case RepositoryNotFoundError():
@@ -122,5 +144,5 @@ def _reason(error: Exception) -> str:
         case RevisionNotFoundError():
             return "no such revision"
         case EntryNotFoundError():
-            return f"has no {MODEL_NAME}"
+            return f"has no {' or '.join(names)}"
     return str(error).strip().partition("\n")[0] or type(error).__name__

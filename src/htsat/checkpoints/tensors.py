@@ -46,13 +46,20 @@ def _opened(path: Path) -> Iterator[Any]:
         with safe_open(path, framework="pt") as file:
             yield file
     except SafetensorError as error:
-        is_foreign = path.suffix != ".safetensors"
-        hint = "; a foreign checkpoint must go through `htsat convert`" if is_foreign else ""
-        raise CheckpointError(f"not a whole safetensors file: {error}{hint}") from None
+        raise CheckpointError(f"not a whole safetensors file: {error}{_hint(path)}") from None
     except FileNotFoundError:
         raise CheckpointError("no such file") from None
     except OSError as error:
         raise CheckpointError(f"cannot be read: {error}") from None
+
+
+def _hint(path: Path) -> str:
+    match path.suffix:
+        case ".safetensors":
+            return ""
+        case ".onnx" | ".xml":
+            return "; an exported model only listens: this needs the .safetensors it was made from"
+    return "; a foreign checkpoint must go through `htsat convert`"
 
 
 def build(config: ModelConfig, tensors: Mapping[str, Tensor]) -> HTSAT:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from htsat.bulk.inputs import Input
+from htsat.cli.class_options import add_class_options, shown_classes
 from htsat.cli.listening import (
     Batch,
     choose_format,
@@ -18,11 +19,11 @@ from htsat.cli.listening import (
     shows_progress,
 )
 from htsat.cli.parser import Parser, add_inputs, add_model_options, add_text_output, probability, seconds
-from htsat.cli.score_files import ScoreFiles
-from htsat.errors import ConfigError, did_you_mean
-from htsat.formats import EVENT_FORMATS, DetectedRecording
-from htsat.labels import LabelSet
+from htsat.cli.plot_files import PlotTaker
+from htsat.cli.score_files import ScoreFiles, Taker, hear_with_scores
+from htsat.formats import ALL_EVENT_FORMATS, DetectedRecording
 from htsat.rules import BoxRules, EventRules
+from htsat.scores import FrequencyBand
 
 if TYPE_CHECKING:
     from htsat.engines.protocol import ModelDescription
@@ -36,21 +37,23 @@ _NEVER = 1.0
 def main(argv: list[str]) -> int:
     """Run the command."""
     args = _parser().parse(argv)
-    text_format = choose_format(args, EVENT_FORMATS)
+    one_format = choose_format(args, ALL_EVENT_FORMATS)
     batch = Batch.found(args.inputs)
     model = load_model(args)
     require_classes(model)
     rules = choose_rules(args, model.description)
-    files = None if args.scores is None else ScoreFiles(args.scores, batch)
-    with results(args.output, text_format, batch.inputs) as write:
+    heard = FrequencyBand(0.0, model.description.sample_rate / 2)
+    takers: list[Taker] = [] if args.scores is None else [ScoreFiles(args.scores, batch).take]
+    takers += [] if args.plot is None else [PlotTaker(args.plot, batch).take]
+    with results(args.output, one_format, batch.inputs) as write:
 
         def keep(item: Input, hearing: Hearing) -> None:
-            write(item.name, DetectedRecording(item.title, hearing.duration_s, hearing.events))
+            write(item.name, DetectedRecording(item.title, hearing.duration_s, hearing.events, heard))
 
-        if files is None:
-            hearings = model.hear_all(batch.sources, rules, jobs=args.jobs)
+        if takers:
+            hearings = hear_with_scores(model, batch, rules, takers, args.jobs)
         else:
-            hearings = files.hear_all(model, rules, args.jobs)
+            hearings = model.hear_all(batch.sources, rules, jobs=args.jobs)
         return batch.run(hearings, keep, shows_progress=shows_progress(args.output))
 
 
@@ -60,11 +63,9 @@ def choose_rules(args: Namespace, model: ModelDescription) -> EventRules:
     if args.threshold is not None:
         overridden["thresholds"] = (args.threshold,) * len(model.labels)
     rules = replace(_kind(args, model.rules), **overridden)
-    if args.classes is None:
-        return rules
-    wanted = split_classes(args.classes, model.labels)
+    shown = shown_classes(args, model.labels)
     thresholds = tuple(
-        threshold if label in wanted else _NEVER
+        threshold if label in shown else _NEVER
         for label, threshold in zip(model.labels, rules.thresholds, strict=True)
     )
     return replace(rules, thresholds=thresholds)
@@ -79,24 +80,6 @@ def _kind(args: Namespace, rules: EventRules) -> EventRules:
     return replace(EventRules.usual(rules.thresholds), min_duration_s=rules.min_duration_s)
 
 
-def split_classes(text: str, labels: LabelSet) -> set[str]:
-    """Class names between commas; a name may hold commas itself.
-
-    Raises:
-        ConfigError: when a class is unknown, with the nearest name.
-    """
-    wanted: set[str] = set()
-    pieces = text.split(",")
-    while pieces:
-        heads = [(",".join(pieces[:n]).strip(), n) for n in range(len(pieces), 0, -1)]
-        name, n_pieces = next((head for head in heads if head[0] in labels), heads[-1])
-        if name not in labels:
-            raise ConfigError(f"--classes: the model has no class {name!r}{did_you_mean(name, labels)}")
-        wanted.add(name)
-        pieces = pieces[n_pieces:]
-    return wanted
-
-
 def _parser() -> Parser:
     parser = Parser(
         "detect",
@@ -105,7 +88,7 @@ def _parser() -> Parser:
     )
     add_inputs(parser)
     add_rules(parser)
-    add_text_output(parser, EVENT_FORMATS)
+    add_text_output(parser, ALL_EVENT_FORMATS)
     parser.add_argument(
         "--scores",
         type=Path,
@@ -113,17 +96,23 @@ def _parser() -> Parser:
         help="also write the scores of every frame after all rules but the thresholds, an .npz for each "
         "recording, for evaluate-events --scores",
     )
+    parser.add_argument(
+        "--plot",
+        type=Path,
+        metavar="PATH",
+        help="also draw each recording: a folder with a .png for each, or one .png, .svg or .html",
+    )
     add_model_options(parser)
     return parser
 
 
 def add_rules(parser: Parser) -> None:
-    """The options that override the rules of the model."""
+    """The options for the classes of the model, and those that override its rules."""
+    add_class_options(parser)
     group = parser.add_argument_group("rules, in the order in which they apply (default: the model's own)")
     group.add_argument(
         "--threshold", type=probability, metavar="P", help="probability above which a class sounds"
     )
-    group.add_argument("--classes", metavar="A,B", help="only these classes")
     _add_rule(group, "--median-filter", "median_filter_s", seconds, "smooth over so many seconds")
     _add_rule(
         group,

@@ -9,10 +9,12 @@ from pathlib import Path
 from htsat.bulk.inputs import Input
 from htsat.cli.listening import Batch, check_output_file, is_folder, load_model, shows_progress
 from htsat.cli.parser import Parser, add_inputs, add_model_options
+from htsat.cli.searching import model_file
 from htsat.errors import ConfigError
-from htsat.formats.embeddings import FORMATS, EmbeddedRecording
+from htsat.formats.embeddings import FORMATS, EmbeddedRecording, Origin
 from htsat.formats.output import check_own_paths, own_path
 from htsat.recognition.hearing import Embeddings
+from htsat.search.origin import origin_of
 
 _FOLDER_SUFFIX = ".npy"
 
@@ -26,25 +28,28 @@ def main(argv: list[str]) -> int:
         raise ConfigError(f"-o must be a {' or '.join(FORMATS)} file or a folder/, got {args.output!r}")
     batch = Batch.found(args.inputs)
     model = load_model(args)
-    with _results(args.output, batch.inputs) as write:
+    origin = origin_of(model.engine, model_file(args), args.per, args.overlap)
+    with _results(args.output, origin, batch.inputs) as write:
         found = model.embed_all(batch.sources, args.per, jobs=args.jobs)
         return batch.run(found, write, shows_progress=shows_progress(args.output))
 
 
 @contextmanager
-def _results(output: str, inputs: Sequence[Input]) -> Iterator[Write]:
+def _results(output: str, origin: Origin, inputs: Sequence[Input]) -> Iterator[Write]:
     """Where to write: one file for all recordings, or a folder with a file for each."""
     if is_folder(output):
         check_own_paths(Path(output), [item.name for item in inputs], _FOLDER_SUFFIX)
-        yield lambda item, found: _write_own(own_path(Path(output), item.name, _FOLDER_SUFFIX), item, found)
+        yield lambda item, found: _write_own(
+            own_path(Path(output), item.name, _FOLDER_SUFFIX), origin, item, found
+        )
     else:
         check_output_file(output, inputs)
-        with FORMATS[Path(output).suffix](Path(output)) as write:
+        with FORMATS[Path(output).suffix](Path(output), origin) as write:
             yield lambda item, found: write(EmbeddedRecording(item.title, found.vectors, found.starts_s))
 
 
-def _write_own(path: Path, item: Input, found: Embeddings) -> None:
-    with FORMATS[_FOLDER_SUFFIX](path) as write:
+def _write_own(path: Path, origin: Origin, item: Input, found: Embeddings) -> None:
+    with FORMATS[_FOLDER_SUFFIX](path, origin) as write:
         write(EmbeddedRecording(item.title, found.vectors, found.starts_s))
 
 
@@ -53,7 +58,7 @@ def _parser() -> Parser:
         "embed",
         "Turn recordings into vectors, one for each clip that the network hears or for each of its frames.\n"
         "The rows of NAME.npy are listed, with file and start in seconds, in NAME.rows.csv;\n"
-        "NAME.parquet has both as columns (extra `parquet`).",
+        "NAME.parquet has both as columns (extra `parquet`). `htsat search` finds sounds in either.",
         "htsat embed recordings/ -o embeddings.npy",
     )
     add_inputs(parser)

@@ -8,7 +8,7 @@ import soundfile
 
 from htsat.audio import SUFFIXES, open_audio
 from htsat.checkpoints.describe import facts
-from htsat.checkpoints.resolve import MODEL_NAME, resolve
+from htsat.checkpoints.resolve import EXPORTED_NAME, MODEL_NAME, resolve
 from htsat.cli.listening import say
 from htsat.cli.parser import Parser
 from htsat.data.manifest import MANIFEST_NAMES
@@ -89,7 +89,7 @@ def _facts(what: str) -> Facts:
 def _is_data(path: Path) -> bool:
     """A manifest, or a folder that holds no model."""
     if path.is_dir():
-        return not (path / MODEL_NAME).is_file()
+        return not any((path / name).is_file() for name in (MODEL_NAME, EXPORTED_NAME))
     return path.suffix.lower() in {Path(name).suffix for name in MANIFEST_NAMES}
 
 

@@ -17,7 +17,7 @@ from htsat.bulk.inputs import Input, find_inputs
 from htsat.cli.main import DEBUG, EXIT_FAILED, EXIT_INTERRUPTED
 from htsat.errors import ConfigError, HtsatError
 from htsat.formats.output import Write, check_own_paths, to_file, to_folder, to_stream
-from htsat.formats.recording import Format, Recording
+from htsat.formats.recording import AnyFormat, FileFormat, Recording
 
 if TYPE_CHECKING:
     from htsat.loading import LoadedModel
@@ -25,7 +25,15 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_SUFFIX_FORMATS = {".jsonl": "jsonl", ".tsv": "tsv", ".vtt": "webvtt", ".textgrid": "textgrid"}
+_SUFFIX_FORMATS = {
+    ".jsonl": "jsonl",
+    ".parquet": "parquet",
+    ".tsv": "tsv",
+    ".vtt": "webvtt",
+    ".textgrid": "textgrid",
+    ".eaf": "elan",
+    ".jams": "jams",
+}
 """What the suffix of a file of results says without doubt; all others are CSV."""
 
 
@@ -109,7 +117,23 @@ def say(message: str) -> None:
 
 
 def load_model(args: Namespace) -> LoadedModel:
-    """The model that the options ask for."""
+    """The model that the options ask for; what it hears are the classes that they ask for."""
+    from htsat.class_sets.engine import GroupedEngine
+    from htsat.class_sets.groups import are_alone
+    from htsat.cli.class_options import ClassChoice
+
+    classes = ClassChoice(args)
+    model = load_plain_model(args)
+    if sys.stderr.isatty():
+        say(f"{model.description.name} runs on {model.computation}")
+    groups = classes.of(model.description)
+    if groups.labels != model.description.labels or not are_alone(groups, len(groups.labels)):
+        return model.through(GroupedEngine(model.engine, groups))
+    return model
+
+
+def load_plain_model(args: Namespace) -> LoadedModel:
+    """The model that the options ask for, with its own classes."""
     from htsat.loading import load
 
     return load(
@@ -132,7 +156,7 @@ def require_classes(model: LoadedModel) -> None:
         raise ConfigError(f"model {model.description.name!r} has no classes: it can only embed")
 
 
-def choose_format(args: Namespace, formats: Mapping[str, Format[Recording]]) -> Format[Recording]:
+def choose_format(args: Namespace, formats: Mapping[str, AnyFormat[Recording]]) -> AnyFormat[Recording]:
     """The format that was asked for, or that of the suffix of the output, a table on a terminal, or CSV."""
     if args.format is not None:
         return formats[args.format]
@@ -144,19 +168,21 @@ def choose_format(args: Namespace, formats: Mapping[str, Format[Recording]]) -> 
 
 @contextmanager
 def results(
-    output: str | None, text_format: Format[Recording], inputs: Sequence[Input]
+    output: str | None, one_format: AnyFormat[Recording], inputs: Sequence[Input]
 ) -> Iterator[Write[Recording]]:
     """Where to write: standard output, one file for all recordings, or a folder with a file for each."""
-    if text_format.one_recording and len(inputs) > 1 and not (output and is_folder(output)):
+    if one_format.one_recording and len(inputs) > 1 and not (output and is_folder(output)):
         raise ConfigError("this format describes one recording; results of several need a folder: -o FOLDER/")
     if output is None:
-        yield to_stream(sys.stdout, text_format)
+        if isinstance(one_format, FileFormat):
+            raise ConfigError(f"results in this format go to a file: -o PATH{one_format.suffix}")
+        yield to_stream(sys.stdout, one_format)
     elif is_folder(output):
-        check_own_paths(Path(output), [item.name for item in inputs], text_format.suffix)
-        yield to_folder(Path(output), text_format)
+        check_own_paths(Path(output), [item.name for item in inputs], one_format.suffix)
+        yield to_folder(Path(output), one_format)
     else:
         check_output_file(output, inputs)
-        with to_file(Path(output), text_format) as write:
+        with to_file(Path(output), one_format) as write:
             yield write
 
 

@@ -23,12 +23,19 @@ from htsat.errors import ConfigError, HtsatError, HtsatWarning, MissingExtraErro
 COMMANDS = {
     "tag": "name what is heard in recordings",
     "detect": "find when each sound begins and ends",
+    "plot": "draw a recording with what is heard in it, as a picture or a page",
+    "report": "write a page about what is heard in many recordings",
+    "segments": "cut found events out as sound files, to look through",
     "listen": "report sounds live, each when it has ended",
+    "serve": "open a page in the browser that listens, and the same for programs",
     "embed": "turn recordings into vectors",
+    "search": "find recordings that sound like one, or like words",
+    "similar": "find what sounds alike among embedded recordings",
     "finetune": "train a model on your own recordings",
     "train": "run an experiment: a preset, or a file of settings",
     "teach": "write a model's answers down, for another to learn from",
     "average": "make one model of several by averaging their weights",
+    "labels": "put files of strong labels into other formats, and see what they hold",
     "evaluate": "measure how well a model hears labelled recordings",
     "evaluate-events": "compare detected events with true ones",
     "tune": "choose rules for events on labelled recordings",
@@ -37,6 +44,8 @@ COMMANDS = {
     "export": "write a model for ONNX Runtime or OpenVINO",
     "convert": "turn a published checkpoint into a model file",
     "info": "tell what a model, recording, training run or data set is",
+    "models": "list the models known by name, and get them",
+    "doctor": "tell what works here, what is missing, and what mends it",
 }
 
 DEBUG = ContextVar("debug", default=False)
@@ -56,7 +65,9 @@ _EXTRAS = {
     "lightning": "train",
     "jsonargparse": "train",
     "yaml": "train",
+    "transformers": "text",
     "av": "media",
+    "matplotlib": "plot",
 }
 
 

@@ -6,7 +6,6 @@ import argparse
 from collections.abc import Iterable, Sequence
 from typing import NoReturn, get_args
 
-from htsat.engines.choose import DeviceName, EngineName, Precision
 from htsat.errors import ConfigError, did_you_mean
 
 
@@ -96,7 +95,7 @@ def add_inputs(parser: Parser) -> None:
 
 
 def add_text_output(parser: Parser, formats: Iterable[str]) -> None:
-    """Where results in a text format go."""
+    """Where results go, and in which format."""
     parser.add_argument(
         "--format",
         choices=list(formats),
@@ -125,6 +124,10 @@ def add_model_options(parser: Parser) -> None:
 
 def add_engine_options(parser: Parser) -> argparse._ArgumentGroup:
     """Which model listens, and what runs it; returns the group of these options."""
+    from htsat.engines.choose import DeviceName, EngineName, Precision
+
+    # Commands that give no classes leave those of the model as they are.
+    parser.set_defaults(mapped_by=None, grouped_by=None)
     group = parser.add_argument_group("model")
     group.add_argument(
         "--model",
@@ -139,7 +142,9 @@ def add_engine_options(parser: Parser) -> argparse._ArgumentGroup:
         help="what runs the network: auto takes the fastest that is installed and can run the model",
     )
     group.add_argument(
-        "--precision", choices=get_args(Precision), help="(default: that of the model file, mostly fp32)"
+        "--precision",
+        choices=get_args(Precision),
+        help="auto is bf16 where the processor has it (default: that of the model file, mostly fp32)",
     )
     group.add_argument("--compile", action="store_true", help="let torch compile the network first")
     group.add_argument(

@@ -1,4 +1,4 @@
-"""`htsat detect --scores`: the scores that events are made of, a file for each recording.
+"""`htsat detect --scores` and `--plot`: the scores that events are made of, for whoever takes them.
 
 They are those after all rules but the thresholds: what is above any threshold is an event at this threshold.
 The scores of one recording at a time are in memory.
@@ -6,7 +6,7 @@ The scores of one recording at a time are in memory.
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
@@ -36,28 +36,46 @@ class ScoreFiles:
     def __init__(self, folder: Path, batch: Batch) -> None:
         if folder.exists() and not folder.is_dir():
             raise ConfigError(f"--scores needs a folder, and {folder} is a file")
-        self._folder, self._batch = folder, batch
+        self._folder = folder
         self._names = [PurePath(item.name.name) for item in batch.inputs]
         check_own_paths(folder, self._names, _SUFFIX)
 
-    def hear_all(
-        self, model: LoadedModel, rules: EventRules, jobs: int
-    ) -> Generator[Hearing | HtsatError, None, None]:
-        """What `Recognizer.hear_all` gives; the scores of a recording are written before it comes."""
-        event_finder(rules, model.description)  # refuses rules that do not fit
-        with closing(model.score_all(self._batch.sources, jobs=jobs)) as answers:
-            for name, scores in zip(self._names, answers, strict=True):
-                if isinstance(scores, HtsatError):
-                    yield scores
-                else:
-                    yield self._write(name, scores, rules) or hearing_of([scores], rules, model.description)
+    def take(self, number: int, scores: FrameScores, _: Hearing, rules: EventRules) -> None:
+        """Write the scores of the recording of this number.
 
-    def _write(self, name: PurePath, scores: FrameScores, rules: EventRules) -> HtsatError | None:
-        """Write the scores of a recording; returns why that cannot be."""
+        Raises:
+            HtsatError: when they cannot be written.
+        """
         curves = event_curves(scores, rules)
         table = ScoreTable(curves.probabilities, curves.grid, scores.labels)
-        try:
-            write_npz(own_path(self._folder, name, _SUFFIX), table)
-        except HtsatError as error:
-            return error
-        return None
+        write_npz(own_path(self._folder, self._names[number], _SUFFIX), table)
+
+
+Taker = Callable[[int, FrameScores, Hearing, EventRules], None]
+"""Takes the number of a recording, its scores, what is heard in it, and the rules of that."""
+
+
+def hear_with_scores(
+    model: LoadedModel, batch: Batch, rules: EventRules, takers: Sequence[Taker], jobs: int
+) -> Generator[Hearing | HtsatError, None, None]:
+    """What `Recognizer.hear_all` gives; the scores of a recording go to all takers before it comes."""
+    event_finder(rules, model.description)  # refuses rules that do not fit
+    with closing(model.score_all(batch.sources, jobs=jobs)) as answers:
+        for number, scores in enumerate(answers):
+            if isinstance(scores, HtsatError):
+                yield scores
+                continue
+            hearing = hearing_of([scores], rules, model.description)
+            yield _taken(takers, number, scores, hearing, rules) or hearing
+
+
+def _taken(
+    takers: Sequence[Taker], number: int, scores: FrameScores, hearing: Hearing, rules: EventRules
+) -> HtsatError | None:
+    """Hand scores to all takers; returns why one of them cannot take them."""
+    try:
+        for take in takers:
+            take(number, scores, hearing, rules)
+    except HtsatError as error:
+        return error
+    return None

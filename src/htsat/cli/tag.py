@@ -5,16 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from htsat.bulk.inputs import Input
+from htsat.class_sets.groups import grouped_clip
+from htsat.cli.class_options import ClassChoice, add_class_options, shown_classes
 from htsat.cli.listening import (
     Batch,
     choose_format,
-    load_model,
+    load_plain_model,
     require_classes,
     results,
     shows_progress,
 )
 from htsat.cli.parser import Parser, add_inputs, add_model_options, add_text_output, count, probability
-from htsat.formats import TAG_FORMATS, TaggedRecording
+from htsat.formats import ALL_TAG_FORMATS, TaggedRecording
 
 if TYPE_CHECKING:
     from htsat.recognition.hearing import Hearing
@@ -23,14 +25,18 @@ if TYPE_CHECKING:
 def main(argv: list[str]) -> int:
     """Run the command."""
     args = _parser().parse(argv)
-    text_format = choose_format(args, TAG_FORMATS)
+    one_format = choose_format(args, ALL_TAG_FORMATS)
     batch = Batch.found(args.inputs)
-    model = load_model(args)
+    classes = ClassChoice(args)
+    model = load_plain_model(args)
     require_classes(model)
-    with results(args.output, text_format, batch.inputs) as write:
+    groups = classes.of(model.description)
+    shown = shown_classes(args, groups.labels)
+    with results(args.output, one_format, batch.inputs) as write:
 
         def keep(item: Input, hearing: Hearing) -> None:
-            tags = hearing.clip_scores.tags(args.top, args.min_probability)
+            every = grouped_clip(hearing.clip_scores, groups).tags(min_probability=args.min_probability)
+            tags = [tag for tag in every if tag.label in shown][: args.top]
             write(item.name, TaggedRecording(item.title, hearing.duration_s, tags))
 
         hearings = model.hear_all(batch.sources, jobs=args.jobs)
@@ -54,6 +60,7 @@ def _parser() -> Parser:
         metavar="P",
         help="leave out what is less probable",
     )
-    add_text_output(parser, TAG_FORMATS)
+    add_class_options(parser)
+    add_text_output(parser, ALL_TAG_FORMATS)
     add_model_options(parser)
     return parser

@@ -1,8 +1,6 @@
 """Files of strong labels in the formats that people have, told apart by what is in them.
 
-Read are label tracks of Audacity, selection tables of Raven, tables with commas, semicolons or tabs (DCASE's
-too), TextGrids of Praat, WebVTT, and JSON Lines as `htsat detect` writes them. An empty file says that
-nothing is heard.
+`htsat.formats.reading` has the formats. An empty file says that nothing is heard.
 """
 
 from __future__ import annotations
@@ -13,25 +11,18 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from os.path import commonpath
 from pathlib import Path
 
-from htsat.errors import DataError
-from htsat.formats import audacity, csv, jsonl, raven, textgrid, webvtt
-from htsat.formats.event_columns import has_columns, header_of
-from htsat.formats.label_text import THIS_RECORDING, label_text
+from htsat.formats.label_text import THIS_RECORDING
+from htsat.formats.reading import UnknownFormatError, read_recordings
 from htsat.scores import SoundEvent
 
-SUFFIXES = frozenset((".txt", ".csv", ".tsv", ".textgrid", ".vtt", ".jsonl"))
-"""Of the files that are looked at for labels, in lower case."""
+__all__ = ["SUFFIXES", "LabelFile", "UnknownFormatError", "read_label_file"]
 
-_N_SHOWN = 60
-"""Characters of an unknown file that its message shows."""
+SUFFIXES = frozenset((".txt", ".csv", ".tsv", ".textgrid", ".vtt", ".jsonl", ".eaf", ".jams"))
+"""Of the files that are looked at for labels, in lower case. Parquet is not: mostly it holds other things."""
 
 _DRIVE = re.compile(r"^(?=[A-Za-z]:/)")
 
 EventsByFile = Mapping[str, Sequence[SoundEvent]]
-
-
-class UnknownFormatError(DataError):
-    """A file that holds no strong labels, or none in a format that is known."""
 
 
 class LabelFile:
@@ -75,37 +66,7 @@ def read_label_file(path: Path) -> LabelFile:
         UnknownFormatError: when it is none of them, or cannot be read as text.
         DataError: naming file and line of what does not fit.
     """
-    return LabelFile(_read(path))
-
-
-def _read(path: Path) -> EventsByFile:
-    try:
-        text = label_text(path)
-    except DataError as error:
-        raise UnknownFormatError(str(error)) from None
-    if not text.strip():
-        return {THIS_RECORDING: []}
-    if webvtt.is_webvtt(text):
-        return {THIS_RECORDING: webvtt.read_events(path)}
-    if textgrid.is_textgrid(text):
-        return {THIS_RECORDING: textgrid.read_events(path)}
-    if audacity.is_audacity(text):
-        return {THIS_RECORDING: audacity.read_events(path)}
-    if jsonl.is_jsonl(text):
-        return {recording.file: recording.events for recording in jsonl.read_events(path)}
-    return _read_table(path, text)
-
-
-def _read_table(path: Path, text: str) -> EventsByFile:
-    columns = header_of(text)
-    if has_columns(columns):
-        return raven.read_events(path) if raven.is_raven(columns) else csv.read_events(path)
-    first = text.partition("\n")[0][:_N_SHOWN]
-    found = f"found the columns {', '.join(columns)}" if len(columns) > 1 else f"it begins with {first!r}"
-    raise UnknownFormatError(
-        f"{path}: is no file of strong labels: expected Audacity labels, a TextGrid, WebVTT, JSON Lines, "
-        f"or a table with columns such as onset, offset and label; {found}"
-    )
+    return LabelFile({recording.file: recording.events for recording in read_recordings(path)})
 
 
 def _keys(names: Iterable[str]) -> dict[str, str]:

@@ -1,4 +1,7 @@
-"""CSV: one row per tag or event, of any number of recordings."""
+"""CSV: one row per tag or event, of any number of recordings.
+
+`EVENTS_WITH_BANDS` has two more columns, which are empty for events without a band.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,7 @@ from htsat.formats.recording import (
     DetectedRecording,
     Format,
     TaggedRecording,
+    frequency_text,
     probability_text,
     reading,
     time_text,
@@ -25,16 +29,19 @@ def _describe_tags(recording: TaggedRecording) -> str:
 
 
 def _describe_events(recording: DetectedRecording) -> str:
+    return _rows(_cells(recording.file, event) for event in recording.events)
+
+
+def _describe_with_bands(recording: DetectedRecording) -> str:
     return _rows(
-        (
-            recording.file,
-            time_text(event.onset_s),
-            time_text(event.offset_s),
-            event.label,
-            probability_text(event.probability),
-        )
+        (*_cells(recording.file, event), *(map(frequency_text, event.band) if event.band else ("", "")))
         for event in recording.events
     )
+
+
+def _cells(file: str, event: SoundEvent) -> tuple[str, ...]:
+    times = time_text(event.onset_s), time_text(event.offset_s)
+    return (file, *times, event.label, probability_text(event.probability))
 
 
 def _rows(rows: Iterable[tuple[str, ...]]) -> str:
@@ -45,6 +52,9 @@ def _rows(rows: Iterable[tuple[str, ...]]) -> str:
 
 TAGS = Format(".csv", "file,label,probability\n", _describe_tags)
 EVENTS = Format(".csv", "file,onset,offset,label,probability\n", _describe_events)
+EVENTS_WITH_BANDS = Format(
+    ".csv", "file,onset,offset,label,probability,low_hz,high_hz\n", _describe_with_bands
+)
 
 
 def read_tags(path: Path) -> dict[str, list[Tag]]:

@@ -1,21 +1,84 @@
-"""Files of embeddings: `.npy` with a list of its rows beside it, or `.parquet` with both in one."""
+"""Files of embeddings: `.npy` with a list of its rows beside it, or `.parquet` with both in one.
+
+Both say what made the vectors: `.parquet` in its metadata, `NAME.npy` in `NAME.origin.json`. The module
+`embedding_files` reads them.
+"""
 
 from __future__ import annotations
 
 import csv
+import dataclasses
+import json
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from htsat.errors import MissingExtraError
+from htsat.errors import DataError, MissingExtraError
 from htsat.files import atomic_path
 from htsat.formats.recording import time_text
 from htsat.scores import FloatArray, Seconds
 
+if TYPE_CHECKING:
+    from pyarrow import parquet
+
 ROWS_SUFFIX = ".rows.csv"
+ORIGIN_SUFFIX = ".origin.json"
+ORIGIN_KEY = b"htsat_origin"
+"""Key of the metadata of a Parquet file."""
+ROWS_PER_GROUP = 4096
+"""Rows that a Parquet file holds together, and that a reader takes at once: 6 MB for 384 values."""
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What made the vectors of a file.
+
+    `model` is the name by which it was called and `sha256` the digest of its file. `per` is `clip` or
+    `frame`, `span_s` how long the stretch of a recording is that a vector describes, `overlap` the fraction
+    that neighbouring clips share. `probe` is what the model answered to one fixed clip: two models whose
+    probes are alike give vectors that can be compared, whatever files they come from. `version` is that of
+    the package.
+    """
+
+    model: str
+    sha256: str
+    per: str
+    span_s: float
+    overlap: float
+    probe: tuple[float, ...]
+    version: str
+
+    def to_json(self) -> str:
+        """One line of JSON."""
+        return json.dumps(dataclasses.asdict(self), ensure_ascii=False)
+
+    @classmethod
+    def from_json(cls, text: str | bytes, where: Path) -> Origin:
+        """Inverse of `to_json`; `where` is the file that errors name.
+
+        Raises:
+            DataError: when the text is not such a line.
+        """
+        try:
+            document = json.loads(text)
+            origin = cls(
+                model=str(document["model"]),
+                sha256=str(document["sha256"]),
+                per=str(document["per"]),
+                span_s=float(document["span_s"]),
+                overlap=float(document["overlap"]),
+                probe=tuple(map(float, document["probe"])),
+                version=str(document["version"]),
+            )
+        except (ValueError, TypeError, KeyError) as error:
+            raise DataError(f"{where}: what made the embeddings cannot be read: {error!r:.80}") from None
+        if origin.per not in ("clip", "frame"):
+            raise DataError(f"{where}: expected embeddings per clip or frame, got {origin.per!r:.40}")
+        return origin
 
 
 class EmbeddedRecording(NamedTuple):
@@ -30,8 +93,8 @@ Write = Callable[[EmbeddedRecording], None]
 
 
 @contextmanager
-def to_npy(path: Path) -> Iterator[Write]:
-    """Gather vectors; they and `NAME.rows.csv` (file, start) take their names when the block ends well."""
+def to_npy(path: Path, origin: Origin) -> Iterator[Write]:
+    """Gather vectors; they, `NAME.rows.csv` (file, start) and the origin appear when the block ends well."""
     vectors: list[FloatArray] = []
     rows: list[tuple[str, str]] = []
 
@@ -39,46 +102,91 @@ def to_npy(path: Path) -> Iterator[Write]:
         vectors.append(recording.vectors)
         rows.extend((recording.file, time_text(start_s)) for start_s in recording.starts_s)
 
-    with atomic_path(path) as vector_file, atomic_path(path.with_suffix(ROWS_SUFFIX)) as row_file:
+    with (
+        atomic_path(path) as vector_file,
+        atomic_path(path.with_suffix(ROWS_SUFFIX)) as row_file,
+        atomic_path(path.with_suffix(ORIGIN_SUFFIX)) as origin_file,
+    ):
         yield write
         np.save(vector_file, np.concatenate(vectors))
         with row_file.open("w", encoding="utf-8", errors="surrogateescape", newline="") as file:
             csv.writer(file, lineterminator="\n").writerows([("file", "start"), *rows])
+        origin_file.write_text(origin.to_json() + "\n", encoding="utf-8", errors="surrogateescape")
 
 
 @contextmanager
-def to_parquet(path: Path) -> Iterator[Write]:
-    """Write columns `file`, `start` (seconds) and `embedding`, a row group for each recording.
+def to_parquet(path: Path, origin: Origin) -> Iterator[Write]:
+    """Write columns `file`, `start` (seconds) and `embedding`, with the origin in the metadata.
 
     Raises:
         MissingExtraError: when pyarrow is not installed.
     """
     try:
-        import pyarrow as pa
-        from pyarrow import parquet
+        import pyarrow  # noqa: F401
     except ModuleNotFoundError as error:
         raise MissingExtraError("writing Parquet", "parquet") from error
 
     with atomic_path(path) as temporary:
-        writer: parquet.ParquetWriter | None = None
-
-        def write(recording: EmbeddedRecording) -> None:
-            nonlocal writer
-            n_rows, size = recording.vectors.shape
-            flat = pa.array(recording.vectors.reshape(-1))
-            columns = {
-                # Parquet holds text; a file name that is none keeps its readable part.
-                "file": pa.array([recording.file.encode(errors="replace").decode()] * n_rows),
-                "start": pa.array(recording.starts_s),
-                "embedding": pa.FixedSizeListArray.from_arrays(flat, size),
-            }
-            table = pa.table(columns)
-            writer = writer or parquet.ParquetWriter(temporary, table.schema)
-            writer.write_table(table)
-
-        yield write
-        if writer is not None:
-            writer.close()
+        writer = _GroupWriter(temporary, origin)
+        yield writer.write
+        writer.close()
 
 
-FORMATS: dict[str, Callable[[Path], AbstractContextManager[Write]]] = {".npy": to_npy, ".parquet": to_parquet}
+class _GroupWriter:
+    """Gathers recordings until they make a row group: one for each would cost more than its rows."""
+
+    def __init__(self, path: Path, origin: Origin) -> None:
+        self._path, self._origin = path, origin
+        self._waiting: list[EmbeddedRecording] = []
+        self._n_waiting = 0
+        self._writer: parquet.ParquetWriter | None = None
+
+    def write(self, recording: EmbeddedRecording) -> None:
+        """Take one recording."""
+        self._waiting.append(recording)
+        self._n_waiting += len(recording.vectors)
+        if self._n_waiting >= ROWS_PER_GROUP:
+            self._write_group()
+
+    def close(self) -> None:
+        """Write what waits, and the end of the file."""
+        if self._waiting:
+            self._write_group()
+        if self._writer is not None:
+            self._writer.close()
+
+    def _write_group(self) -> None:
+        table = _table(self._waiting, self._origin)
+        self._writer = self._writer or _open_writer(self._path, table.schema)
+        # What waits is a group, unless the last recording was a long one.
+        self._writer.write_table(table, row_group_size=2 * ROWS_PER_GROUP)
+        self._waiting, self._n_waiting = [], 0
+
+
+def _open_writer(path: Path, schema: Any) -> parquet.ParquetWriter:
+    from pyarrow import parquet
+
+    # Vectors do not shrink; a few names that repeat do.
+    return parquet.ParquetWriter(path, schema, use_dictionary=["file"], compression="NONE")
+
+
+def _table(recordings: list[EmbeddedRecording], origin: Origin) -> Any:
+    import pyarrow as pa
+
+    vectors = np.concatenate([recording.vectors for recording in recordings])
+    # Parquet holds text; a file name that is none keeps its readable part.
+    names = [recording.file.encode(errors="replace").decode() for recording in recordings]
+    counts = [len(recording.vectors) for recording in recordings]
+    columns = {
+        "file": pa.array(np.repeat(np.array(names, object), counts), pa.string()),
+        "start": pa.array(np.concatenate([recording.starts_s for recording in recordings])),
+        "embedding": pa.FixedSizeListArray.from_arrays(pa.array(vectors.reshape(-1)), vectors.shape[1]),
+    }
+    made_by = origin.to_json().encode(errors="replace")
+    return pa.table(columns).replace_schema_metadata({ORIGIN_KEY: made_by})
+
+
+FORMATS: dict[str, Callable[[Path, Origin], AbstractContextManager[Write]]] = {
+    ".npy": to_npy,
+    ".parquet": to_parquet,
+}

@@ -1,7 +1,7 @@
 """Tables of events as people write them: which column is what, and the rows.
 
-Names of columns are compared without letter case, spaces, `_`, `-` and a unit of seconds: `Start Time (s)` is
-`start_time`. Times in other units have other names, and are not found.
+Names of columns are compared without letter case, spaces, `_`, `-` and a unit of seconds or hertz:
+`Start Time (s)` is `start_time`. Those in other units have other names, and are not found.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from htsat.errors import DataError, did_you_mean
-from htsat.formats.label_text import THIS_RECORDING, checked_event, place, seconds
-from htsat.scores import SoundEvent
+from htsat.formats.label_text import THIS_RECORDING, checked_band, checked_event, hertz, place, seconds
+from htsat.scores import FrequencyBand, SoundEvent
 
-Role = Literal["onset", "offset", "label", "file", "probability"]
+Role = Literal["onset", "offset", "label", "file", "probability", "low", "high"]
 
 NAMES: dict[Role, tuple[str, ...]] = {
     "onset": ("onset", "start", "begin", "onsettime", "starttime", "begintime", "tmin"),
@@ -32,12 +32,14 @@ NAMES: dict[Role, tuple[str, ...]] = {
         *("wavfile", "soundfile", "beginpath", "beginfile", "segmentid"),
     ),
     "probability": ("probability", "score", "confidence"),
+    "low": ("low", "lowfreq", "lowfrequency", "minfreq", "minfrequency", "freqmin", "fmin", "freqlow"),
+    "high": ("high", "highfreq", "highfrequency", "maxfreq", "maxfrequency", "freqmax", "fmax", "freqhigh"),
 }
 """The names by which each column is known, the first ones before others."""
 
 REQUIRED: tuple[Role, ...] = ("onset", "offset", "label")
 
-_UNIT = re.compile(r"[\s_-]*[(\[](?:s|secs?|seconds)[)\]]$|[\s_-]+(?:s|secs?|seconds)$")
+_UNIT = re.compile(r"[\s_-]*[(\[](?:s|secs?|seconds|hz)[)\]]$|[\s_-]+(?:s|secs?|seconds|hz)$")
 _SPACES = re.compile(r"[\s_-]+")
 
 
@@ -49,13 +51,17 @@ class Row(NamedTuple):
 
 
 class Columns(NamedTuple):
-    """The names of the columns of a table; there may be several for the label, and none of the last two."""
+    """The names of the columns of a table; there may be several for the label, and none of the last ones.
+
+    `band` has those of the lowest and the highest frequency.
+    """
 
     onset: str
     offset: str
     labels: tuple[str, ...]
     file: str | None
     probability: str | None
+    band: tuple[str, str] | None
 
 
 def header_of(text: str) -> list[str]:
@@ -81,12 +87,14 @@ def find_columns(path: Path, names: Sequence[str]) -> Columns:
                 f"{path}: strong labels need a column {role!r} ({', '.join(NAMES[role][1:5])} ...), "
                 f"found {', '.join(names) or 'none'}{did_you_mean(role, names)}"
             )
+    low, high = _first("low", names), _first("high", names)
     return Columns(
         _known("onset", names)[0],
         _known("offset", names)[0],
         tuple(_known("label", names)),
-        next(iter(_known("file", names)), None),
-        next(iter(_known("probability", names)), None),
+        _first("file", names),
+        _first("probability", names),
+        (low, high) if low and high else None,
     )
 
 
@@ -139,7 +147,17 @@ def _event(row: Row, columns: Columns, label: str) -> SoundEvent:
         certainty = float(probability or 1)
     except ValueError:
         raise DataError(f"{row.where}: {columns.probability} must be a number, got {probability!r}") from None
-    return checked_event(row.cells[label], onset_s, offset_s, row.where, certainty)
+    return checked_event(row.cells[label], onset_s, offset_s, row.where, certainty, _band(row, columns))
+
+
+def _band(row: Row, columns: Columns) -> FrequencyBand | None:
+    """The band of an event; one of the two frequencies alone is none."""
+    low, high = (row.cells[name].strip() for name in columns.band) if columns.band else ("", "")
+    return checked_band(hertz(low, row.where), hertz(high, row.where), row.where) if low and high else None
+
+
+def _first(role: Role, names: Sequence[str]) -> str | None:
+    return next(iter(_known(role, names)), None)
 
 
 def _known(role: Role, names: Sequence[str]) -> list[str]:

@@ -1,4 +1,7 @@
-"""JSON Lines: one object per recording, also for recordings in which nothing was found."""
+"""JSON Lines: one object per recording, also for recordings in which nothing was found.
+
+Events with a band also have `low_hz` and `high_hz`.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from htsat.errors import DataError
-from htsat.formats.label_text import checked_event, label_text, place
+from htsat.formats.label_text import checked_band, checked_event, label_text, place
 from htsat.formats.recording import DetectedRecording, Format, TaggedRecording, reading
 from htsat.scores import SoundEvent, Tag
 
@@ -19,16 +22,20 @@ def _describe_tags(recording: TaggedRecording) -> str:
 
 
 def _describe_events(recording: DetectedRecording) -> str:
-    events = [
-        {
-            "label": event.label,
-            "onset": _time_s(event.onset_s),
-            "offset": _time_s(event.offset_s),
-            "probability": _probability(event.probability),
-        }
-        for event in recording.events
-    ]
+    events = [_fields(event) for event in recording.events]
     return _line({"file": recording.file, "duration": _time_s(recording.duration_s), "events": events})
+
+
+def _fields(event: SoundEvent) -> dict[str, object]:
+    fields: dict[str, object] = {
+        "label": event.label,
+        "onset": _time_s(event.onset_s),
+        "offset": _time_s(event.offset_s),
+        "probability": _probability(event.probability),
+    }
+    if event.band is None:
+        return fields
+    return fields | {"low_hz": round(event.band.low_hz, 3), "high_hz": round(event.band.high_hz, 3)}
 
 
 def _line(document: Mapping[str, object]) -> str:
@@ -88,7 +95,10 @@ def _detected(line: str, where: str) -> DetectedRecording:
 
 def _event(document: Mapping[str, Any], where: str) -> SoundEvent:
     times_s = float(document["onset"]), float(document["offset"])
-    return checked_event(str(document["label"]), *times_s, where, float(document["probability"]))
+    band = None
+    if "low_hz" in document or "high_hz" in document:
+        band = checked_band(float(document["low_hz"]), float(document["high_hz"]), where)
+    return checked_event(str(document["label"]), *times_s, where, float(document["probability"]), band)
 
 
 def _read(path: Path) -> list[dict[str, Any]]:

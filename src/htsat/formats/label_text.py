@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 from htsat.errors import DataError
-from htsat.scores import SoundEvent
+from htsat.scores import FrequencyBand, MarkedEvent, SoundEvent
 
 THIS_RECORDING = ""
 """How events are named whose file does not say which recording it is about."""
@@ -47,13 +47,45 @@ def seconds(text: str, where: str) -> float:
         DataError: when it is no number.
     """
     try:
-        return float(text.replace(",", ".") if _DECIMAL_COMMA.fullmatch(text) else text)
+        return _number(text)
     except ValueError:
         raise DataError(f"{where}: onset and offset must be seconds, got {text!r}") from None
 
 
+def hertz(text: str, where: str) -> float:
+    """A frequency; the decimal point may be a comma.
+
+    Raises:
+        DataError: when it is no number.
+    """
+    try:
+        return _number(text)
+    except ValueError:
+        raise DataError(f"{where}: frequencies must be numbers of Hz, got {text!r}") from None
+
+
+def _number(text: str) -> float:
+    return float(text.replace(",", ".") if _DECIMAL_COMMA.fullmatch(text) else text)
+
+
+def checked_band(low_hz: float, high_hz: float, where: str) -> FrequencyBand:
+    """A band that can be one.
+
+    Raises:
+        DataError: for frequencies that do not follow each other.
+    """
+    if not 0 <= low_hz <= high_hz < float("inf"):
+        raise DataError(f"{where}: expected 0 <= low <= high frequency, got {low_hz:g} and {high_hz:g} Hz")
+    return FrequencyBand(low_hz, high_hz)
+
+
 def checked_event(
-    label: str, onset_s: float, offset_s: float, where: str, probability: float = 1.0
+    label: str,
+    onset_s: float,
+    offset_s: float,
+    where: str,
+    probability: float = 1.0,
+    band: FrequencyBand | None = None,
 ) -> SoundEvent:
     """An event that can be one.
 
@@ -67,4 +99,5 @@ def checked_event(
         )
     if not 0 <= probability <= 1:
         raise DataError(f"{where}: expected a probability from 0 to 1, got {probability:g}")
-    return SoundEvent(label, onset_s, offset_s, probability)
+    event = SoundEvent(label, onset_s, offset_s, probability)
+    return event if band is None else MarkedEvent.of(event, band)

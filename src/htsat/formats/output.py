@@ -9,7 +9,7 @@ from typing import TextIO
 
 from htsat.errors import ConfigError
 from htsat.files import atomic_path
-from htsat.formats.recording import Format, Recording
+from htsat.formats.recording import AnyFormat, FileFormat, Format, Recording
 
 Write = Callable[[PurePath, Recording], None]
 """Takes what is known of a recording, and the name that a file of its own gets (without suffix)."""
@@ -27,20 +27,24 @@ def to_stream(stream: TextIO, text_format: Format[Recording]) -> Write[Recording
 
 
 @contextmanager
-def to_file(path: Path, text_format: Format[Recording]) -> Iterator[Write[Recording]]:
+def to_file(path: Path, one_format: AnyFormat[Recording]) -> Iterator[Write[Recording]]:
     """Write all recordings into one file, which takes its name when the block ends well."""
+    if isinstance(one_format, FileFormat):
+        with one_format.opened(path) as take:
+            yield lambda _, recording: take(recording)
+        return
     with (
         atomic_path(path) as temporary,
         temporary.open("w", encoding="utf-8", errors="surrogateescape", newline="\n") as file,
     ):
-        yield to_stream(file, text_format)
+        yield to_stream(file, one_format)
 
 
-def to_folder(folder: Path, text_format: Format[Recording]) -> Write[Recording]:
+def to_folder(folder: Path, one_format: AnyFormat[Recording]) -> Write[Recording]:
     """Write a file of its own for each recording."""
 
     def write(name: PurePath, recording: Recording) -> None:
-        with to_file(own_path(folder, name, text_format.suffix), text_format) as write_one:
+        with to_file(own_path(folder, name, one_format.suffix), one_format) as write_one:
             write_one(name, recording)
 
     return write

@@ -1,4 +1,7 @@
-"""Selection tables of the Raven sound analysis programs."""
+"""Selection tables of the Raven sound analysis programs.
+
+A selection always has a band of frequencies: events without one get the band in which was listened.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +11,15 @@ from pathlib import Path
 from htsat.errors import DataError
 from htsat.formats.event_columns import Columns, Row, events_by_file, find_columns, header_of, read_rows
 from htsat.formats.label_text import label_text, seconds
-from htsat.formats.recording import DetectedRecording, Format, one_line, probability_text, time_text
-from htsat.scores import SoundEvent
+from htsat.formats.recording import (
+    DetectedRecording,
+    Format,
+    frequency_text,
+    one_line,
+    probability_text,
+    time_text,
+)
+from htsat.scores import FrequencyBand, SoundEvent
 
 _SELECTION = "Selection"
 _BEGIN, _END, _FILE_OFFSET = "Begin Time (s)", "End Time (s)", "File Offset (s)"
@@ -24,11 +34,12 @@ _COLUMNS = (
     "Annotation",
     "Score",
 )
-# Raven draws boxes, but events have no frequency limits: a band that recordings of any usual rate have.
-_LOW_HZ, _HIGH_HZ = "0", "8000"
+# Raven draws boxes: where nobody says in which band was listened, one that recordings of any usual rate have.
+_USUAL_BAND = FrequencyBand(0.0, 8000.0)
 
 
 def _describe_events(recording: DetectedRecording) -> str:
+    of_all = recording.heard or _USUAL_BAND
     rows = (
         (
             str(number),
@@ -36,8 +47,7 @@ def _describe_events(recording: DetectedRecording) -> str:
             "1",
             time_text(event.onset_s),
             time_text(event.offset_s),
-            _LOW_HZ,
-            _HIGH_HZ,
+            *map(frequency_text, event.band or of_all),
             one_line(event.label),
             probability_text(event.probability),
         )

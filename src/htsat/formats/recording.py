@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Generic, NamedTuple, TypeVar
+from typing import ClassVar, Generic, NamedTuple, TypeVar
 
 from htsat.errors import DataError
-from htsat.scores import SoundEvent, Tag
+from htsat.scores import FrequencyBand, SoundEvent, Tag
 
 
 class TaggedRecording(NamedTuple):
@@ -22,11 +22,15 @@ class TaggedRecording(NamedTuple):
 
 
 class DetectedRecording(NamedTuple):
-    """The sound events of one recording, by onset."""
+    """The sound events of one recording, by onset.
+
+    `heard` is the band in which was listened; formats that need a band take it for events without one.
+    """
 
     file: str
     duration_s: float
     events: list[SoundEvent]
+    heard: FrequencyBand | None = None
 
 
 Recording = TypeVar("Recording", TaggedRecording, DetectedRecording)
@@ -50,9 +54,27 @@ def time_text(time_s: float) -> str:
     return f"{time_s:.4f}"
 
 
+def frequency_text(frequency_hz: float) -> str:
+    """Hertz to a thousandth."""
+    return f"{frequency_hz:.3f}"
+
+
 def probability_text(probability: float) -> str:
     """A probability to six digits."""
     return f"{probability:.6f}"
+
+
+@dataclass(frozen=True)
+class FileFormat(Generic[Recording]):
+    """A format that is no text: `opened` gives what takes the recordings for a file one after the other."""
+
+    one_recording: ClassVar[bool] = False
+
+    suffix: str
+    opened: Callable[[Path], AbstractContextManager[Callable[[Recording], None]]]
+
+
+AnyFormat = Format[Recording] | FileFormat[Recording]
 
 
 @contextmanager
@@ -64,6 +86,11 @@ def reading(path: Path, kind: str) -> Iterator[None]:
         raise DataError(f"{path}: is not {kind}: no field {error}") from error
     except (ValueError, TypeError, csv.Error) as error:
         raise DataError(f"{path}: is not {kind}: {error}") from error
+
+
+def last_offset_s(events: Iterable[SoundEvent]) -> float:
+    """When the last event ends: the least that a recording lasts."""
+    return max((event.offset_s for event in events), default=0.0)
 
 
 def one_line(label: str) -> str:

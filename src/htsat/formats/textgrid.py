@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from htsat.errors import DataError
-from htsat.formats.label_text import checked_event, label_text, place
-from htsat.formats.recording import DetectedRecording, Format, one_line, time_text
+from htsat.formats.label_text import THIS_RECORDING, checked_event, label_text, place
+from htsat.formats.lanes import lanes
+from htsat.formats.recording import DetectedRecording, Format, last_offset_s, one_line, time_text
 from htsat.scores import SoundEvent
 
 _MARK = "ooTextFile"
@@ -34,8 +35,8 @@ class _Tier(NamedTuple):
 
 
 def _describe_events(recording: DetectedRecording) -> str:
-    end_s = max([recording.duration_s, *(event.offset_s for event in recording.events)])
-    tiers = [_Tier(name, list(_filled(events, end_s))) for name, events in _lanes(recording.events)]
+    end_s = max(recording.duration_s, last_offset_s(recording.events))
+    tiers = [_Tier(lane.name, list(_filled(lane.events, end_s))) for lane in lanes(recording.events)]
     lines = [
         f'File type = "{_MARK}"',
         'Object class = "TextGrid"',
@@ -48,24 +49,6 @@ def _describe_events(recording: DetectedRecording) -> str:
         *(line for number, tier in enumerate(tiers, 1) for line in _tier_lines(number, tier, end_s)),
     ]
     return "\n".join(lines) + "\n"
-
-
-def _lanes(events: Iterable[SoundEvent]) -> list[tuple[str, list[SoundEvent]]]:
-    """Names of tiers and events that do not overlap; one tier without events where there are none."""
-    lanes: dict[str, list[list[SoundEvent]]] = {}
-    for event in sorted(events, key=lambda event: (event.label, event.onset_s, event.offset_s)):
-        of_class = lanes.setdefault(one_line(event.label), [])
-        free = next((lane for lane in of_class if lane[-1].offset_s <= event.onset_s), None)
-        if free is None:
-            of_class.append([event])
-        else:
-            free.append(event)
-    named = [
-        (name if number == 1 else f"{name} {number}", lane)
-        for name, of_class in lanes.items()
-        for number, lane in enumerate(of_class, 1)
-    ]
-    return named or [("events", [])]
 
 
 def _filled(events: Iterable[SoundEvent], end_s: float) -> Iterator[_Interval]:
@@ -108,6 +91,11 @@ def is_textgrid(text: str) -> bool:
 
 
 def read_events(path: Path) -> list[SoundEvent]:
+    """The events of `read_recording`."""
+    return read_recording(path).events
+
+
+def read_recording(path: Path) -> DetectedRecording:
     """The intervals with a text in all tiers, by onset, as events that are certain.
 
     Raises:
@@ -116,10 +104,10 @@ def read_events(path: Path) -> list[SoundEvent]:
     cells = _Cells(path, label_text(path))
     if not cells.text("file type").startswith(_MARK) or cells.text("object class") != "TextGrid":
         raise DataError(f"{path}: is not a TextGrid of Praat")
-    cells.number("xmin"), cells.number("xmax")
+    _, end_s = cells.number("xmin"), cells.number("xmax")
     n_tiers = cells.count("number of tiers") if cells.flag() == "<exists>" else 0
     events = [event for _ in range(n_tiers) for event in _tier_events(cells)]
-    return sorted(events, key=lambda event: event.onset_s)
+    return DetectedRecording(THIS_RECORDING, end_s, sorted(events, key=lambda event: event.onset_s))
 
 
 class _Cells:

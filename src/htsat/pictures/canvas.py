@@ -90,5 +90,5 @@ def _figure_class() -> type[Figure]:
     try:
         from matplotlib.figure import Figure
     except ModuleNotFoundError as error:
-        raise MissingExtraError("drawing pictures", "train") from error
+        raise MissingExtraError("drawing pictures", "plot") from error
     return Figure

@@ -5,6 +5,7 @@ L samples, M columns in time, F mel bins.
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 
 from htsat.scores import FloatArray
 
-_HOP_S = 0.01
+HOP_S = 0.01
 _WINDOW_S = 0.05
 _MAX_COLUMNS = 1500
 _CHUNK_FRAMES = 512
@@ -38,9 +39,8 @@ def log_mel(waveform: FloatArray, sample_rate: int, n_mels: int = 80) -> Spectro
     Windows of about 50 ms every 10 ms, each in the middle of its 10 ms; of longer recordings a column is the
     mean power of several windows. Shape: `(L,)`, at least one sample.
     """
-    hop = max(1, round(_HOP_S * sample_rate))
-    window = np.hanning(2 ** round(np.log2(_WINDOW_S * sample_rate)) + 1)[:-1].astype(np.float32)
-    window *= 2 / window.sum()
+    hop = max(1, round(HOP_S * sample_rate))
+    window = window_of(sample_rate)
     frames = _frames(waveform, len(window), hop)
     n_together = -(-len(frames) // _MAX_COLUMNS)
     filters = mel_filters(n_mels, len(window), sample_rate)
@@ -49,12 +49,39 @@ def log_mel(waveform: FloatArray, sample_rate: int, n_mels: int = 80) -> Spectro
         _columns(frames[start : start + chunk] * window, filters, n_together)
         for start in range(0, len(frames), chunk)
     ]
-    decibels = 10 * np.log10(np.maximum(np.concatenate(powers), _LEAST_POWER)).T
     return Spectrogram(
-        decibels.astype(np.float32),
+        decibels(np.concatenate(powers)),
         column_s=n_together * hop / sample_rate,
         duration_s=len(waveform) / sample_rate,
         max_hz=sample_rate / 2,
+    )
+
+
+def window_of(sample_rate: int) -> FloatArray:
+    """A Hann window of about 50 ms under which a sine of full scale has power 1."""
+    window = np.hanning(2 ** round(np.log2(_WINDOW_S * sample_rate)) + 1)[:-1].astype(np.float32)
+    window *= 2 / window.sum()
+    return window
+
+
+def decibels(power: FloatArray) -> FloatArray:
+    """Power in decibels, by frequency and time. Shape: `(M, F)` -> `(F, M)`."""
+    loudness: FloatArray = 10 * np.log10(np.maximum(power, _LEAST_POWER)).T
+    return loudness.astype(np.float32)
+
+
+def between(sound: Spectrogram, start_s: float, stop_s: float, max_columns: int = 1500) -> Spectrogram:
+    """A part of a spectrogram with at most so many columns, each the mean power of those it stands for."""
+    first = int(start_s / sound.column_s)
+    part = sound.decibels[:, first : max(first + 1, math.ceil(stop_s / sound.column_s))]
+    n_together = -(-part.shape[1] // max_columns)
+    starts = np.arange(0, part.shape[1], n_together)
+    n_columns = np.diff(np.append(starts, part.shape[1]))
+    power: NDArray[np.floating] = np.add.reduceat(10 ** (part.T / 10), starts) / n_columns[:, None]
+    return sound._replace(
+        decibels=decibels(power.astype(np.float32)),
+        column_s=sound.column_s * n_together,
+        duration_s=stop_s - start_s,
     )
 
 

@@ -5,11 +5,12 @@ Axes: B clips, T frames, K classes, D embedding.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
-from typing import TypeVar
+from typing import Self, TypeVar
 
 from htsat.audio import array_blocks
 from htsat.audio.stream import name_of
@@ -60,6 +61,17 @@ class Recognizer:
     def description(self) -> ModelDescription:
         """Sizes, classes and rules of the model."""
         return self.engine.description
+
+    @property
+    def batch_size(self) -> int:
+        """Clips that run together."""
+        return self._batch_size
+
+    def through(self, engine: Engine) -> Self:
+        """The same way of listening with another engine."""
+        twin = copy.copy(self)
+        twin.engine = engine
+        return twin
 
     @property
     def default_rules(self) -> EventRules:
