@@ -24,7 +24,7 @@ MAY_IMPORT = {
     "recognition": VALUES | {"audio", "engines"},
     "class_sets": VALUES | {"engines", "evaluation"},
     "formats": VALUES,
-    "bulk": VALUES | {"audio", "formats", "htsat"},
+    "bulk": VALUES | {"audio", "formats"},
     "export": VALUES | {"network", "checkpoints", "engines", "recognition", "data", "metrics", "evaluation"},
     "web": VALUES
     | {"audio", "engines", "recognition", "loading", "formats", "bulk", "data", "pictures", "htsat"},

@@ -6,6 +6,7 @@ Each is made when a block speaks of it and it is not there yet.
 from __future__ import annotations
 
 import re
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -78,6 +79,13 @@ def _recording(path: Path) -> None:
     soundfile.write(path, _sound(1_000), SAMPLE_RATE)
 
 
+def _field(folder: Path) -> None:
+    """Recordings of several mornings, as recorders name them."""
+    folder.mkdir()
+    for day in (1, 2, 3, 4):
+        shutil.copyfile(ROOT / "examples" / "scene.ogg", folder / f"SITE7_2024060{day}_053000.ogg")
+
+
 def _model(path: Path) -> None:
     """A network of half a second at 8 kHz with random weights that has learned nothing."""
     torch.manual_seed(0)
@@ -99,6 +107,7 @@ def _model(path: Path) -> None:
 STAND_INS: Mapping[str, Callable[[Path], object]] = {
     "recordings": _recordings,
     "held_out": _recordings,
+    "field": _field,
     "data/esc50": lambda folder: _data_set(folder, "12345", strong=False),
     "data/scenes": lambda folder: _data_set(folder, ["train", "test"], strong=True),
     "data/dev": lambda folder: _data_set(folder, ["dev"], strong=True),

@@ -283,6 +283,7 @@ def test_downloads_hold_what_is_shown(scene: Any, tmp_path: Path, scene_events: 
         )
         n_shown = int(str(page.locator("#n-events").text_content()))
         page.locator("#download-menu summary").click()
+        page.locator("#downloads a").first.wait_for()
         formats = page.locator("#downloads a").all()
         assert len(formats) >= 6
         for link in formats:
@@ -373,3 +374,30 @@ def test_the_next_recording_keeps_the_rules(scene: Any) -> None:
         page.get_by_label("Threshold").fill("0.9")
         open_recording(page, "dog.ogg")
         assert page.get_by_label("Threshold").input_value() == "0.9"
+
+
+def test_a_thousand_labels_are_saved(scene: Any, service: Service) -> None:
+    events = [{"label": "dog", "onset": index / 30, "offset": index / 30 + 0.02} for index in range(1400)]
+    with scene() as page:
+        page.evaluate(
+            """async ([id, events]) => {
+                const { saveLabels } = await import("/static/js/api.js");
+                await saveLabels(id, { reviewed: true, events });
+            }""",
+            [page.url.split("#")[1], events],
+        )
+        assert len(service.labels("scene.ogg")["events"]) == len(events)
+        page.reload()
+        n_events(page, len(events))
+        assert 1 <= blocks(page, "dog").count() < 300  # tiny neighbours are one block
+        assert page.locator("#events tbody tr").count() < 60
+
+
+def test_tab_reaches_the_selected_event_and_enter_plays_it(scene: Any) -> None:
+    with scene() as page:
+        page.keyboard.press("n")
+        block = page.locator('.block[aria-pressed="true"]')
+        page.wait_for_function("() => document.querySelector('#audio').paused")
+        block.focus()
+        page.keyboard.press("Enter")
+        page.wait_for_function("() => !document.querySelector('#audio').paused")

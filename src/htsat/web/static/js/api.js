@@ -162,14 +162,14 @@ export const downloadUrl = (id, suffix, parameters) => `${place(id, `events.${su
  */
 export const labels = (id) => json(place(id, "labels"));
 
-/** @param {string} id @param {object} body */
-export const saveLabels = (id, body) =>
-  ask(place(id, "labels"), {
-    method: "PUT",
-    headers: { "Content-Type": "application/json" },
-    body: JSON.stringify(body),
-    keepalive: true, // goes through when the page is closed meanwhile
-  });
+/** The largest body that browsers send on when a page is closed. */
+const MAX_KEPT_ALIVE_BYTES = 60_000;
+
+/** @param {string} id @param {object} labels */
+export function saveLabels(id, labels) {
+  const body = new Blob([JSON.stringify(labels)], { type: "application/json" });
+  return ask(place(id, "labels"), { method: "PUT", body, keepalive: body.size < MAX_KEPT_ALIVE_BYTES });
+}
 
 /** @param {string} id */
 export const removeLabels = (id) => ask(place(id, "labels"), { method: "DELETE" });

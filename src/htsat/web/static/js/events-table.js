@@ -96,11 +96,18 @@ export class EventsTable {
     const times = [clock(event.onset, 2), seconds(event.offset - event.onset)].map((text) =>
       element("td", {}, text),
     );
-    const row = element("tr", { tabIndex: 0 }, ...times, name, element("td", {}, sure));
+    const isSelected = event.id === this.session?.selectedId;
+    const row = element(
+      "tr",
+      { tabIndex: isSelected || index === 0 ? 0 : -1 },
+      ...times,
+      name,
+      element("td", {}, sure),
+    );
     row.dataset.id = String(event.id);
     row.setAttribute("aria-rowindex", String(index + 2));
     row.setAttribute("aria-label", described(event));
-    row.setAttribute("aria-selected", String(event.id === this.session?.selectedId));
+    row.setAttribute("aria-selected", String(isSelected));
     return row;
   }
 

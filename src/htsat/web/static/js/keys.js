@@ -37,7 +37,7 @@ function isTaken(event) {
   if (target.closest("dialog")) return true;
   if (target.matches('input[type="search"], input:not([type]), select')) return true;
   if (target.matches('input[type="range"]')) return event.key.startsWith("Arrow");
-  const isPressable = target.matches("button, a, summary, input") && target.matches(":focus-visible");
+  const isPressable = target.matches("button:not(.block), a, summary, input") && target.matches(":focus-visible");
   return isPressable && (event.key === " " || event.key === "Enter");
 }
 

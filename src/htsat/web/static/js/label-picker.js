@@ -59,6 +59,7 @@ export class LabelPicker {
     const { found, created } = matching(this.input.value, this.#labels);
     const options = found.map((label) => this.#option(label, label));
     if (created) options.push(this.#option(created, `New class “${created}”`));
+    options.forEach((option, index) => (option.id = `picker-option-${index}`));
     this.list.replaceChildren(...options);
     this.#choose(0);
   }
@@ -67,7 +68,6 @@ export class LabelPicker {
   #option(label, text) {
     const option = element("li", {}, dot(hueOf(label, this.#known)), text);
     option.setAttribute("role", "option");
-    option.id = `picker-${this.list.children.length}-${label}`;
     option.dataset.label = label;
     return option;
   }
