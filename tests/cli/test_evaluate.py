@@ -124,9 +124,7 @@ def test_without_matplotlib_nothing_is_heard(
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     assert htsat("evaluate", "--data", manifest, "--pictures", tmp_path / "new") == 1
     captured = capsys.readouterr()
-    assert (
-        "drawing pictures needs packages that are not installed: pip install 'htsat[plot]'" in captured.err
-    )
+    assert "drawing pictures needs packages that are not installed: pip install 'htsat[plot]'" in captured.err
     assert captured.out == ""
 
 
