@@ -1,12 +1,21 @@
 from __future__ import annotations
 
+import io
 import json
+import sys
+import tarfile
 from pathlib import Path, PurePath
 
+import fsspec
+import numpy as np
+import pyarrow as pa
 import pytest
+import soundfile
+from pyarrow import parquet
 
+from htsat.audio import load_audio, open_audio
 from htsat.bulk.inputs import Input, find_inputs
-from htsat.errors import DataError
+from htsat.errors import AudioError, DataError, MissingExtraError
 
 
 @pytest.fixture
@@ -114,8 +123,12 @@ def test_names_from_a_manifest_never_lead_out_of_a_folder(tmp_path: Path) -> Non
         ("a.csv", b"file\n\xff\xfe\n", "is not a manifest: .*codec can't decode"),
         ("a.jsonl", b"file: a.wav\n", "is not a manifest: Expecting value"),
         ("a.jsonl", b"[1]\n", "is not a manifest: a row names no recording"),
-        ("a.parquet", b"PAR1", "Parquet manifests are not supported as inputs"),
-        ("a.tar", b"", "tar shards are not supported as inputs"),
+        ("a.jsonl", b"[" * 100_000, "is not a manifest: maximum recursion depth exceeded"),
+        ("a.jsonl", b'{"file": "a\\u0000b.wav"}', r"is not a manifest: no file can be called 'a.x00b\.wav'"),
+        ("a.jsonl", b'{"file": "\\ud800.wav"}', r"is not a manifest: no file can be called '.ud800\.wav'"),
+        ("a.parquet", b"PAR1", "is not a manifest: "),
+        ("a.tar", b"", r"cannot be read as a tar shard \(empty file\)"),
+        ("a.tar", b"no tar at all" * 99, r"cannot be read as a tar shard \("),
     ],
 )
 def test_manifests_that_cannot_be_used(tmp_path: Path, name: str, content: bytes, message: str) -> None:
@@ -127,3 +140,169 @@ def test_manifests_that_cannot_be_used(tmp_path: Path, name: str, content: bytes
 def test_a_missing_manifest(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"gone\.csv: No such file or directory"):
         find_inputs(str(tmp_path / "gone.csv"))
+
+
+@pytest.mark.parametrize("column", ["file", "path"])
+def test_a_parquet_manifest(tmp_path: Path, column: str) -> None:
+    manifest = tmp_path / "list.parquet"
+    parquet.write_table(pa.table({"label": ["x"] * 3, column: ["a.wav", "deep/b.wav", "a.wav"]}), manifest)
+    inputs = find_inputs(str(manifest))
+    assert names(inputs) == ["a.wav", "deep/b.wav"]
+    assert inputs[1].path == tmp_path / "deep/b.wav"
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        ({"name": ["a.wav"]}, r"a row names no recording \(expected one of: file, filename, path\)"),
+        ({"file": [None]}, "a row names no recording"),
+        ({"file": [1]}, "a row names no recording"),
+    ],
+)
+def test_parquet_that_is_no_manifest(tmp_path: Path, columns: dict[str, list[object]], message: str) -> None:
+    parquet.write_table(pa.table(columns), tmp_path / "list.parquet")
+    with pytest.raises(DataError, match=f"list.parquet: is not a manifest: {message}"):
+        find_inputs(str(tmp_path / "list.parquet"))
+
+
+def sound(seed: int) -> bytes:
+    file = io.BytesIO()
+    noise = 0.1 * np.random.default_rng(seed).standard_normal(4000)
+    soundfile.write(file, noise, 8000, format="FLAC")
+    return file.getvalue()
+
+
+def add(shard: tarfile.TarFile, name: str, content: bytes = b"", kind: bytes = tarfile.REGTYPE) -> None:
+    member = tarfile.TarInfo(name)
+    member.type, member.size, member.linkname = kind, len(content), "/etc/passwd"
+    shard.addfile(member, io.BytesIO(content))
+
+
+@pytest.fixture
+def shard(tmp_path: Path) -> Path:
+    path = tmp_path / "shards" / "000.tar"
+    path.parent.mkdir()
+    with tarfile.open(path, "w") as file:
+        add(file, "deep/b.flac", sound(1))
+        add(file, "deep/b.json", b"{}")
+        add(file, "./a.FLAC", sound(2))
+        add(file, ".hidden/c.flac", sound(3))
+        add(file, "folder.flac", kind=tarfile.DIRTYPE)
+        add(file, "link.flac", kind=tarfile.SYMTYPE)
+        add(file, "hard.flac", kind=tarfile.LNKTYPE)
+        add(file, "device.flac", kind=tarfile.CHRTYPE)
+        add(file, "../../out.flac", sound(4))
+        add(file, "/etc/abs.flac", sound(5))
+    return path
+
+
+def test_the_members_of_a_shard_are_recordings(shard: Path, tmp_path: Path) -> None:
+    inputs = find_inputs(str(shard))
+    assert names(inputs) == ["000.tar/deep/b.flac", "000.tar/a.FLAC", "000.tar/out.flac", "000.tar/abs.flac"]
+    assert inputs[0].title == f"{shard}/deep/b.flac"
+    for item, seed in zip(inputs, (1, 2, 4, 5), strict=True):
+        (tmp_path / "same.flac").write_bytes(sound(seed))
+        assert item.opener is not None
+        with open_audio(item.opener, 8000) as audio:
+            heard = np.concatenate(list(audio.blocks()))
+        np.testing.assert_array_equal(heard, load_audio(tmp_path / "same.flac", 8000))
+    assert find_inputs(f"{shard.parent}/*.tar") == inputs
+
+
+def test_a_shard_without_recordings(tmp_path: Path) -> None:
+    with tarfile.open(tmp_path / "a.tar", "w") as file:
+        add(file, "a.json", b"{}")
+    with pytest.raises(DataError, match=r"a\.tar: no audio files found"):
+        find_inputs(str(tmp_path / "a.tar"))
+
+
+def test_a_shard_that_is_cut_off(shard: Path) -> None:
+    content = shard.read_bytes()
+    first = find_inputs(str(shard))[0]
+    assert first.opener is not None
+    shard.write_bytes(content[: first.opener.offset + 100])  # type: ignore[union-attr]
+    with pytest.raises(
+        DataError, match=r"000\.tar: cannot be read as a tar shard \(unexpected end of data\)"
+    ):
+        find_inputs(str(shard))
+    shard.write_bytes(content[: first.opener.offset])  # type: ignore[union-attr]
+    with pytest.raises(AudioError, match=r"000\.tar/deep/b\.flac: is cut off: the shard ends before it"):
+        open_audio(first.opener, 8000)
+
+
+def test_a_large_member_is_read_from_a_file(shard: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = find_inputs(str(shard))[0]
+    assert first.opener is not None
+    with open_audio(first.opener, 8000) as audio:
+        expected = np.concatenate(list(audio.blocks()))
+    monkeypatch.setattr("htsat.audio.stream._BYTES_IN_MEMORY", 1000)
+    with open_audio(first.opener, 8000) as audio:
+        np.testing.assert_array_equal(np.concatenate(list(audio.blocks())), expected)
+
+
+@pytest.fixture
+def store() -> str:
+    memory = fsspec.filesystem("memory")
+    memory.store.clear()
+    for number, name in enumerate(["b.flac", "a.FLAC", "deep/c.flac", "notes.txt", ".hidden/d.flac"]):
+        memory.pipe(f"/sounds/{name}", sound(number))
+    return "memory://sounds"
+
+
+def test_a_folder_of_a_store(store: str) -> None:
+    inputs = find_inputs(store)
+    assert names(inputs) == ["a.FLAC", "b.flac", "deep/c.flac"]
+    assert inputs[2].title == "memory:///sounds/deep/c.flac"
+    assert inputs[2].opener is not None
+    with open_audio(inputs[2].opener, 8000) as audio:
+        assert sum(map(len, audio.blocks())) == 4000
+
+
+def test_patterns_and_files_of_a_store(store: str) -> None:
+    assert names(find_inputs(f"{store}/*.flac")) == ["b.flac"]
+    assert names(find_inputs(f"{store}/**/*.flac")) == ["b.flac", "deep/c.flac"]
+    assert names(find_inputs(f"{store}/notes.txt")) == ["notes.txt"]
+
+
+@pytest.mark.parametrize(
+    ("address", "message"),
+    [
+        ("memory://sounds/gone.flac", "^memory://sounds/gone.flac: No such file or directory$"),
+        ("memory://sounds/*.wav", r"^memory://sounds/\*\.wav: no audio files found$"),
+        ("nowhere://sounds", "^nowhere://sounds: .*not known"),
+    ],
+)
+def test_stores_that_have_nothing(store: str, address: str, message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        find_inputs(address)
+
+
+def test_a_file_that_left_its_store(store: str) -> None:
+    [item] = find_inputs(f"{store}/b.flac")
+    fsspec.filesystem("memory").rm("/sounds/b.flac")
+    assert item.opener is not None
+    with pytest.raises(AudioError, match=r"^memory:///sounds/b.flac: No such file or directory$"):
+        open_audio(item.opener, 8000)
+
+
+def test_what_reads_stores_may_be_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "fsspec", None)
+    with pytest.raises(MissingExtraError, match=r"an object store needs .* 'htsat.remote.'"):
+        find_inputs("s3://bucket/sounds")
+
+
+def test_the_order_is_that_of_paths(tmp_path: Path) -> None:
+    for name in ["a/x.wav", "a.wav", "a-b/y.wav", "a b.wav"]:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    expected = sorted(tmp_path.rglob("*.wav"))
+    assert [item.path for item in find_inputs(str(tmp_path))] == expected
+    assert [item.path for item in find_inputs(f"{tmp_path}/**/*.wav")] == expected
+
+
+def test_links_to_folders_are_not_followed(tmp_path: Path) -> None:
+    (tmp_path / "sounds").mkdir()
+    (tmp_path / "sounds" / "a.wav").touch()
+    (tmp_path / "sounds" / "around").symlink_to(tmp_path / "sounds")
+    (tmp_path / "sounds" / "b.wav").symlink_to(tmp_path / "sounds" / "a.wav")
+    assert names(find_inputs(str(tmp_path / "sounds"))) == ["a.wav", "b.wav"]

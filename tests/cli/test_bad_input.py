@@ -74,7 +74,7 @@ BAD = [
     Bad("tag {bad}/short.wav", 1, "{bad}/short.wav: too short: 18.8 ms of audio, at least 20 ms are needed"),
     Bad("tag {bad}/silent_folder", 1, "{bad}/silent_folder: no audio files found"),
     Bad("tag {bad}/*.ogg", 1, "{bad}/*.ogg: no audio files found"),
-    Bad("tag {bad}/a.tar", 1, "{bad}/a.tar: tar shards are not supported as inputs"),
+    Bad("tag {bad}/a.tar", 1, "{bad}/a.tar: cannot be read as a tar shard (empty file)"),
     Bad("tag {bad}/list.csv", 1, "{bad}/list.csv: is not a manifest: a row names no recording"),
     Bad(
         "tag {bad}/good.wav --format xml",

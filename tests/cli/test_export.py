@@ -126,7 +126,7 @@ def test_calibration_hears_at_most_a_hundred_recordings(model, recordings, monke
         ),
         (
             ("--to", "onnx", "-o", "m.onnx", "--precision", "int8", "--calibration", "-"),
-            "--calibration needs recordings, not standard input",
+            "--calibration: give files, as standard input and what lies in shards and stores is read once",
         ),
         (("--to", "tensorrt", "-o", "m.onnx"), "argument --to: invalid choice: 'tensorrt'"),
         (("--to", "onnx", "-o", "m.onnx", "--precision", "fp8"), "argument --precision: invalid choice"),

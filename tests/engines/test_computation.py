@@ -79,3 +79,13 @@ def test_bf16_is_told_and_close(files):
     assert engine.computation.precision == "bf16"
     apart = np.abs(engine.frame_scores(clips).frame_logits - exact.frame_scores(clips).frame_logits).max()
     assert 0 < apart < 0.05
+
+
+@pytest.mark.parametrize(
+    ("file", "engine"), [("small.safetensors", "torch"), ("small.onnx", "onnx"), ("small.onnx", "openvino")]
+)
+def test_the_arithmetic_of_the_process_stays_as_it_was(file, engine, files):
+    torch.set_flush_denormal(False)  # which other tests may have changed
+    settings = EngineSettings(device="cpu", engine=engine)
+    open_engine(files / file, "small", settings).frame_scores(np.zeros((1, 4_000), np.float32))
+    assert np.array([1e-308])[0] / 1e3 > 0

@@ -144,5 +144,5 @@ def test_folders_of_plots_that_cannot_be():
 
 def test_standard_input_cannot_be_drawn_as_well():
     batch = Batch([Input(None, PurePath("stdin"))], 0)
-    with pytest.raises(ConfigError, match="--plot reads recordings once more: - must be a file"):
+    with pytest.raises(ConfigError, match="--plot reads recordings once more: give files"):
         PlotTaker(Path("plots"), batch)

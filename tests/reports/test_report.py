@@ -210,7 +210,7 @@ def test_wrong_use_is_explained(recordings, capsys, arguments, message):
 
 def test_standard_input_is_refused(capsys):
     assert report("-", "-o", "a.html") == 2
-    assert "recordings are read more than once here: - must be a file" in capsys.readouterr().err
+    assert "recordings are read more than once here: give files" in capsys.readouterr().err
 
 
 def test_a_thumbnail_shows_low_tones_below_high_ones():

@@ -6,6 +6,7 @@ m4a, mp4, webm, video, damaged headers. Both ways share the mix-down (mean of th
 
 from htsat.audio.decode import SUFFIXES
 from htsat.audio.pcm import ENCODINGS, PcmFormat, pcm_blocks
+from htsat.audio.protocol import Opener
 from htsat.audio.stream import AudioStream, array_blocks, load_audio, open_audio
 from htsat.audio.stretch import Stretch, count_samples, cut_stretch, read_stretch, resampled_length
 
@@ -13,6 +14,7 @@ __all__ = [
     "ENCODINGS",
     "SUFFIXES",
     "AudioStream",
+    "Opener",
     "PcmFormat",
     "Stretch",
     "array_blocks",

@@ -6,12 +6,25 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
+from typing import BinaryIO, Protocol, runtime_checkable
 
 from htsat.errors import AudioError
 from htsat.scores import FloatArray
 
 Encoded = Path | BytesIO
 """A file, or the bytes of one in memory; their attribute `name`, where they have it, stands in messages."""
+
+
+@runtime_checkable
+class Opener(Protocol):
+    """A recording that is no file of its own, as in a tar shard; it is opened when its turn comes."""
+
+    @property
+    def name(self) -> str:
+        """How messages and results name it."""
+
+    def open(self) -> BinaryIO:
+        """Its bytes from the first on; who asks closes them. Raises OSError or AudioError."""
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from io import BufferedIOBase
+from io import BufferedIOBase, BytesIO
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, Self
@@ -16,12 +16,15 @@ from numpy.typing import NDArray
 
 from htsat.audio.blocks import check_sample_rate, mix_down, mono_blocks
 from htsat.audio.decode import decode
-from htsat.audio.protocol import DecodedAudio
+from htsat.audio.protocol import DecodedAudio, Encoded, Opener
 from htsat.errors import AudioError
 from htsat.scores import FloatArray
 
 MAX_CHANNELS = 1024
 """As in libsndfile; an array with more is one whose axes are swapped."""
+
+_BYTES_IN_MEMORY = 32 * 2**20
+"""Recordings of shards and stores up to this size are decoded from memory."""
 
 
 class AudioStream:
@@ -63,17 +66,17 @@ class AudioStream:
         self.close()
 
 
-def open_audio(source: Path | BinaryIO, sample_rate: int) -> AudioStream:
+def open_audio(source: Path | BinaryIO | Opener, sample_rate: int) -> AudioStream:
     """Open a recording, to be read as mono blocks at `sample_rate`; use it in a `with` statement.
 
-    A binary stream is read from where it stands to its end, into a temporary file: decoders seek.
+    A binary stream is read from where it stands to its end, into a temporary file: decoders seek. What an
+    opener opens is read into memory, or if it is large into such a file.
 
     Raises:
         AudioError: one line with the file's name when it is missing, empty, not audio or cannot be read.
     """
     with ExitStack() as resources, about(name_of(source)) as name:
-        path = source if isinstance(source, Path) else _spooled(source, resources)
-        audio = decode(path, resources)
+        audio = decode(_seekable(source, resources), resources)
         return AudioStream(name, audio, sample_rate, resources.pop_all())
 
 
@@ -114,14 +117,27 @@ def _as_channels(waveform: NDArray[Any]) -> NDArray[Any]:
     return channels
 
 
-def _spooled(source: BinaryIO, resources: ExitStack) -> Path:
+def _seekable(source: Path | BinaryIO | Opener, resources: ExitStack) -> Encoded:
+    if isinstance(source, Path):
+        return source
+    if not isinstance(source, Opener):
+        return _spooled(source, resources)
+    stream = resources.enter_context(source.open())
+    head = stream.read(_BYTES_IN_MEMORY)
+    if len(head) < _BYTES_IN_MEMORY:
+        return BytesIO(head)
+    return _spooled(stream, resources, head)
+
+
+def _spooled(source: BinaryIO, resources: ExitStack, head: bytes = b"") -> Path:
     path = Path(resources.enter_context(tempfile.TemporaryDirectory(prefix="htsat-"))) / "stream"
     with path.open("wb") as file:
+        file.write(head)
         shutil.copyfileobj(source, file)
     return path
 
 
-def name_of(source: Path | BinaryIO | BufferedIOBase) -> str:
+def name_of(source: Path | BinaryIO | BufferedIOBase | Opener) -> str:
     """How messages name a file or a stream."""
     return str(source) if isinstance(source, Path) else str(getattr(source, "name", "stream"))
 

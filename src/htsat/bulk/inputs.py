@@ -1,41 +1,47 @@
-"""What an INPUT argument stands for: a file, a folder, a glob pattern, a manifest, or standard input (`-`).
+"""What an INPUT argument stands for.
 
-A manifest is a `.csv`, `.tsv` or `.jsonl` with a column `file`, `filename` or `path`, in which a recording
-may stand several times; relative paths start at the folder of the manifest.
+A file, a folder, a glob pattern, a manifest, a tar shard, an address in an object store, or standard input
+(`-`). Relative paths in a manifest start at its folder. Recordings come one after the other, so that memory
+does not grow with their number.
 """
 
 from __future__ import annotations
 
-import csv
 import glob
-import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePath
-from typing import Any, NamedTuple, NoReturn
+from typing import NamedTuple
 
 from htsat.audio import SUFFIXES
+from htsat.bulk import manifests, tars
+from htsat.bulk.manifests import files_in
+from htsat.bulk.remote import RemoteFile, files_at, is_remote
+from htsat.bulk.tars import TarMember, members_of
 from htsat.errors import DataError
 
 STANDARD_INPUT = "-"
-_COLUMNS = ("file", "filename", "path")
-_MANIFESTS = (".csv", ".tsv", ".jsonl")
-_NOT_YET = {".parquet": "Parquet manifests", ".tar": "tar shards"}
+FILES_ALONE = "give files, as standard input and what lies in shards and stores is read once"
+"""What those say who need a recording twice."""
 
 
 class Input(NamedTuple):
     """One recording to listen to.
 
-    `path` is None for standard input. `name` is its place below the argument that stands for it, always a
-    relative path that leads downwards: results of its own go to a file of this name.
+    `path` is None for standard input, and where `opener` has the recording: a tar shard or an object store.
+    `name` is its place below the argument that stands for it, always a relative path that leads downwards:
+    results of its own go to a file of this name.
     """
 
     path: Path | None
     name: PurePath
+    opener: TarMember | RemoteFile | None = None
 
     @property
     def title(self) -> str:
         """How results name the recording."""
+        if self.opener is not None:
+            return self.opener.name
         return STANDARD_INPUT if self.path is None else str(self.path)
 
 
@@ -43,46 +49,93 @@ def find_inputs(argument: str) -> list[Input]:
     """The recordings that an argument stands for, in an order that does not depend on the file system.
 
     Folders are searched to their depths for files with an audio suffix in any letter case, glob patterns
-    (`**` too) likewise; hidden files and folders are passed over. A file that is named explicitly is taken
-    whatever its suffix, even where there is no such file: opening it will tell.
+    (`**` too) likewise, and for tar shards; hidden files and folders are passed over. A file that is named
+    explicitly is taken whatever its suffix, even where there is no such file: opening it will tell.
 
     Raises:
         DataError: when nothing is found, or a manifest cannot be used.
     """
+    return list(iterate_inputs(argument))
+
+
+def iterate_inputs(argument: str) -> Iterator[Input]:
+    """What `find_inputs` gives, one after the other; errors come where they are met."""
     path = Path(argument)
     if argument == STANDARD_INPUT:
-        return [Input(None, PurePath("stdin"))]
+        return iter([Input(None, PurePath("stdin"))])
+    if is_remote(argument):
+        return _some(argument, _in_store(argument))
     if path.is_dir():
-        return _searched(argument, _files_below(path), path)
+        return _some(argument, (Input(path / below, below) for below in _files_below(path)))
     if not path.exists() and glob.has_magic(argument):
-        return _searched(argument, _files_matching(argument), _fixed_part(argument))
-    if path.suffix.lower() in _NOT_YET:
-        raise DataError(f"{argument}: {_NOT_YET[path.suffix.lower()]} are not supported as inputs")
-    if path.suffix.lower() in _MANIFESTS:
+        return _some(argument, _matching(argument))
+    return _in_file(path)
+
+
+def _in_file(path: Path) -> Iterator[Input]:
+    suffix = path.suffix.lower()
+    if suffix in manifests.SUFFIXES:
         return _listed(path)
-    return [Input(path, PurePath(path.name))]
+    if suffix == tars.SUFFIX:
+        return _in_shard(path, PurePath(path.name))
+    return iter([Input(path, PurePath(path.name))])
 
 
-def _searched(argument: str, paths: Iterable[Path], base: Path) -> list[Input]:
-    found = sorted(path for path in paths if path.suffix.lower() in SUFFIXES)
-    if not found:
+def _some(argument: str, inputs: Iterable[Input]) -> Iterator[Input]:
+    """The same, of which there must be one."""
+    is_empty = True
+    for item in inputs:
+        is_empty = False
+        yield item
+    if is_empty:
         raise DataError(f"{argument}: no audio files found")
-    return [Input(path, _name(path.relative_to(base))) for path in found]
 
 
-def _files_below(folder: Path) -> Iterable[Path]:
-    for parent, folders, files in os.walk(folder, onerror=_refuse):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        yield from (Path(parent, name) for name in files if not name.startswith("."))
+def _files_below(folder: Path) -> Iterator[PurePath]:
+    """The recordings below a folder in the order of their paths; one folder of each depth is in memory."""
+    waiting = [_entries(folder, PurePath())]
+    while waiting:
+        entry = next(waiting[-1], None)
+        if entry is None:
+            waiting.pop()
+        elif entry.is_folder:
+            waiting.append(_entries(folder, entry.below))
+        else:
+            yield entry.below
 
 
-def _refuse(error: OSError) -> NoReturn:
-    raise DataError(f"{error.filename}: {error.strerror}") from error
+class _Entry(NamedTuple):
+    below: PurePath
+    is_folder: bool
 
 
-def _files_matching(pattern: str) -> Iterable[Path]:
+def _entries(folder: Path, below: PurePath) -> Iterator[_Entry]:
+    """Folders and recordings in a folder; links to folders are not followed."""
+    try:
+        with os.scandir(folder / below) as scan:
+            entries = [entry for entry in scan if not entry.name.startswith(".")]
+            names = sorted((entry.name, entry.is_dir(follow_symlinks=False)) for entry in entries)
+            linked = {entry.name for entry in entries if entry.is_symlink() and entry.is_dir()}
+    except OSError as error:
+        raise DataError(f"{error.filename}: {error.strerror}") from error
+    for name, is_folder in names:
+        if is_folder or (name not in linked and PurePath(name).suffix.lower() in SUFFIXES):
+            yield _Entry(below / name, is_folder)
+
+
+def _matching(pattern: str) -> Iterator[Input]:
+    base = _fixed_part(pattern)
     names = glob.glob(pattern, recursive=True)  # noqa: PTH207  (Path.glob refuses absolute patterns)
-    return (path for path in map(Path, names) if path.is_file())
+    for path in map(Path, sorted(names, key=_parts)):
+        below = _name(path.relative_to(base))
+        if path.suffix.lower() in SUFFIXES and path.is_file():
+            yield Input(path, below)
+        elif path.suffix.lower() == tars.SUFFIX and path.is_file():
+            yield from _in_shard(path, below)
+
+
+def _parts(name: str) -> tuple[str, ...]:
+    return PurePath(name).parts
 
 
 def _fixed_part(pattern: str) -> Path:
@@ -92,30 +145,19 @@ def _fixed_part(pattern: str) -> Path:
     return Path(*parts[:n_fixed])
 
 
-def _listed(manifest: Path) -> list[Input]:
-    try:
-        with manifest.open(newline="", encoding="utf-8-sig") as file:
-            files = list(dict.fromkeys(_file_of(row) for row in _rows(manifest, file)))
-    except OSError as error:
-        raise DataError(f"{manifest}: {error.strerror}") from error
-    except (ValueError, csv.Error) as error:
-        raise DataError(f"{manifest}: is not a manifest: {error}") from error
-    if not files:
-        raise DataError(f"{manifest}: lists no recordings")
-    return [Input(manifest.parent / file, _name(PurePath(file))) for file in files]
+def _listed(manifest: Path) -> Iterator[Input]:
+    for file in files_in(manifest):
+        yield Input(manifest.parent / file, _name(PurePath(file)))
 
 
-def _rows(manifest: Path, lines: Iterable[str]) -> Iterable[Any]:
-    if manifest.suffix.lower() == ".jsonl":
-        return (json.loads(line) for line in lines if line.strip())
-    return csv.DictReader(lines, delimiter="\t" if manifest.suffix.lower() == ".tsv" else ",")
+def _in_shard(shard: Path, name: PurePath) -> Iterator[Input]:
+    for member in members_of(shard):
+        yield Input(None, name / _name(PurePath(member.member)), member)
 
 
-def _file_of(row: Any) -> str:
-    for column in _COLUMNS:
-        if isinstance(row, dict) and isinstance(row.get(column), str) and row[column]:
-            return str(row[column])
-    raise ValueError(f"a row names no recording (expected one of: {', '.join(_COLUMNS)})")
+def _in_store(address: str) -> Iterator[Input]:
+    for file, below in files_at(address):
+        yield Input(None, _name(PurePath(below if below.name else PurePath(file.name).name)), file)
 
 
 def _name(path: PurePath) -> PurePath:

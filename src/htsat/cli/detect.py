@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from argparse import BooleanOptionalAction, Namespace, _ArgumentGroup
-from collections.abc import Callable
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import replace
+from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from htsat.bulk.inputs import Input
+from htsat.bulk.layouts import layout_of
+from htsat.bulk.run import Work
+from htsat.cli.bulk_run import add_bulk_options, each, is_bulk, run_bulk
 from htsat.cli.class_options import add_class_options, shown_classes
 from htsat.cli.listening import (
     Batch,
     choose_format,
+    format_name,
     load_model,
     require_classes,
     results,
@@ -21,6 +26,7 @@ from htsat.cli.listening import (
 from htsat.cli.parser import Parser, add_inputs, add_model_options, add_text_output, probability, seconds
 from htsat.cli.plot_files import PlotTaker
 from htsat.cli.score_files import ScoreFiles, Taker, hear_with_scores
+from htsat.errors import ConfigError, HtsatError
 from htsat.formats import ALL_EVENT_FORMATS, DetectedRecording
 from htsat.rules import BoxRules, EventRules
 from htsat.scores import FrequencyBand
@@ -28,6 +34,7 @@ from htsat.scores import FrequencyBand
 if TYPE_CHECKING:
     from htsat.engines.protocol import ModelDescription
     from htsat.recognition.hearing import Hearing
+    from htsat.recognition.pipeline import Source
 
 _RULES = ("median_filter_s", "clip_threshold", "max_gap_s", "min_duration_s")
 _NEVER = 1.0
@@ -38,23 +45,36 @@ def main(argv: list[str]) -> int:
     """Run the command."""
     args = _parser().parse(argv)
     one_format = choose_format(args, ALL_EVENT_FORMATS)
-    batch = Batch.found(args.inputs)
+    batch = None if is_bulk(args) else Batch.found(args.inputs)
+    if batch is None and (args.scores is not None or args.plot is not None):
+        raise ConfigError("--scores and --plot do not go with results in parts (--resume, --retry, --shard)")
     model = load_model(args)
     require_classes(model)
     rules = choose_rules(args, model.description)
     heard = FrequencyBand(0.0, model.description.sample_rate / 2)
-    takers: list[Taker] = [] if args.scores is None else [ScoreFiles(args.scores, batch).take]
-    takers += [] if args.plot is None else [PlotTaker(args.plot, batch).take]
+
+    def detected(item: Input, hearing: Hearing) -> DetectedRecording:
+        return DetectedRecording(item.title, hearing.duration_s, hearing.events, heard)
+
+    def hear(sources: Sequence[Source]) -> Generator[Hearing | HtsatError, None, None]:
+        return model.hear_all(sources, rules, jobs=args.jobs)
+
+    if batch is None:
+        work = Work(each(hear, detected), attrgetter("duration_s"), layout_of(one_format))
+        return run_bulk(args, model, work, format_name(one_format, ALL_EVENT_FORMATS))
+    takers = _takers(args, batch)
     with results(args.output, one_format, batch.inputs) as write:
+        return batch.run(
+            hear_with_scores(model, batch, rules, takers, args.jobs) if takers else hear(batch.sources),
+            lambda item, hearing: write(item.name, detected(item, hearing)),
+            shows_progress=shows_progress(args.output),
+        )
 
-        def keep(item: Input, hearing: Hearing) -> None:
-            write(item.name, DetectedRecording(item.title, hearing.duration_s, hearing.events, heard))
 
-        if takers:
-            hearings = hear_with_scores(model, batch, rules, takers, args.jobs)
-        else:
-            hearings = model.hear_all(batch.sources, rules, jobs=args.jobs)
-        return batch.run(hearings, keep, shows_progress=shows_progress(args.output))
+def _takers(args: Namespace, batch: Batch) -> list[Taker]:
+    """What else is made of the scores of a recording."""
+    takers: list[Taker] = [] if args.scores is None else [ScoreFiles(args.scores, batch).take]
+    return takers if args.plot is None else [*takers, PlotTaker(args.plot, batch).take]
 
 
 def choose_rules(args: Namespace, model: ModelDescription) -> EventRules:
@@ -102,6 +122,7 @@ def _parser() -> Parser:
         metavar="PATH",
         help="also draw each recording: a folder with a .png for each, or one .png, .svg or .html",
     )
+    add_bulk_options(parser)
     add_model_options(parser)
     return parser
 

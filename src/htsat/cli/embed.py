@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from htsat.bulk.inputs import Input
+from htsat.bulk.layouts import EmbeddingParts
+from htsat.bulk.run import Work
+from htsat.cli.bulk_run import add_bulk_options, each, is_bulk, run_bulk
 from htsat.cli.listening import Batch, check_output_file, is_folder, load_model, shows_progress
 from htsat.cli.parser import Parser, add_inputs, add_model_options
 from htsat.cli.searching import model_file
-from htsat.errors import ConfigError
+from htsat.errors import ConfigError, HtsatError
 from htsat.formats.embeddings import FORMATS, EmbeddedRecording, Origin
 from htsat.formats.output import check_own_paths, own_path
 from htsat.recognition.hearing import Embeddings
 from htsat.search.origin import origin_of
+
+if TYPE_CHECKING:
+    from htsat.recognition.pipeline import Source
 
 _FOLDER_SUFFIX = ".npy"
 
@@ -26,12 +33,27 @@ def main(argv: list[str]) -> int:
     args = _parser().parse(argv)
     if not is_folder(args.output) and Path(args.output).suffix not in FORMATS:
         raise ConfigError(f"-o must be a {' or '.join(FORMATS)} file or a folder/, got {args.output!r}")
-    batch = Batch.found(args.inputs)
+    in_bulk = is_bulk(args)
+    if in_bulk and not is_folder(args.output) and Path(args.output).suffix != EmbeddingParts.suffix:
+        raise ConfigError(
+            f"parts become a {EmbeddingParts.suffix} file or lie in a folder/, got {args.output!r}"
+        )
+    batch = None if in_bulk else Batch.found(args.inputs)
     model = load_model(args)
     origin = origin_of(model.engine, model_file(args), args.per, args.overlap)
+
+    def hear(sources: Sequence[Source]) -> Generator[Embeddings | HtsatError, None, None]:
+        return model.embed_all(sources, args.per, jobs=args.jobs)
+
+    if batch is None:
+        work = Work(each(hear, _embedded), lambda _: None, EmbeddingParts(origin))
+        return run_bulk(args, model, work, "parquet")
     with _results(args.output, origin, batch.inputs) as write:
-        found = model.embed_all(batch.sources, args.per, jobs=args.jobs)
-        return batch.run(found, write, shows_progress=shows_progress(args.output))
+        return batch.run(hear(batch.sources), write, shows_progress=shows_progress(args.output))
+
+
+def _embedded(item: Input, found: Embeddings) -> EmbeddedRecording:
+    return EmbeddedRecording(item.title, found.vectors, found.starts_s)
 
 
 @contextmanager
@@ -45,12 +67,12 @@ def _results(output: str, origin: Origin, inputs: Sequence[Input]) -> Iterator[W
     else:
         check_output_file(output, inputs)
         with FORMATS[Path(output).suffix](Path(output), origin) as write:
-            yield lambda item, found: write(EmbeddedRecording(item.title, found.vectors, found.starts_s))
+            yield lambda item, found: write(_embedded(item, found))
 
 
 def _write_own(path: Path, origin: Origin, item: Input, found: Embeddings) -> None:
     with FORMATS[_FOLDER_SUFFIX](path, origin) as write:
-        write(EmbeddedRecording(item.title, found.vectors, found.starts_s))
+        write(_embedded(item, found))
 
 
 def _parser() -> Parser:
@@ -72,5 +94,6 @@ def _parser() -> Parser:
         metavar="PATH",
         help=".npy or .parquet file, or folder/ for one .npy per recording",
     )
+    add_bulk_options(parser)
     add_model_options(parser)
     return parser

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
 from htsat.audio import open_audio
-from htsat.bulk.inputs import find_inputs
+from htsat.bulk.inputs import FILES_ALONE, find_inputs
 from htsat.checkpoints.resolve import resolve
 from htsat.cli.labelled import clip_bar, read_labelled
 from htsat.cli.listening import say
@@ -72,7 +72,7 @@ def _calibration_clips(arguments: Sequence[str], model: ModelDescription) -> Ite
     plan = ClipPlan.for_model(model)
     for item in islice(inputs, 0, None, math.ceil(len(inputs) / _N_CALIBRATION_CLIPS)):
         if item.path is None:
-            raise ConfigError("--calibration needs recordings, not standard input")
+            raise ConfigError(f"--calibration: {FILES_ALONE}")
         with open_audio(item.path, model.sample_rate) as audio:
             yield next(cut(audio.blocks(), plan)).samples
 

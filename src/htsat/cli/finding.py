@@ -7,7 +7,7 @@ from collections.abc import Generator
 from pathlib import Path
 from typing import NamedTuple
 
-from htsat.bulk.inputs import STANDARD_INPUT
+from htsat.bulk.inputs import FILES_ALONE
 from htsat.cli.detect import add_rules, choose_rules
 from htsat.cli.listening import Batch, load_model, require_classes
 from htsat.cli.parser import Parser, add_inputs, add_model_options
@@ -60,7 +60,7 @@ def find(args: Namespace, batch: Batch) -> Finding:
         DataError: when the file of events does not fit.
     """
     if any(item.path is None for item in batch.inputs):
-        raise ConfigError(f"recordings are read more than once here: {STANDARD_INPUT} must be a file")
+        raise ConfigError(f"recordings are read more than once here: {FILES_ALONE}")
     if args.events is not None:
         _refuse_listening(args)
         return Finding(EventsFile(args.events).found(batch.inputs), [("events", str(args.events))])

@@ -61,7 +61,7 @@ class Batch(NamedTuple):
     @property
     def sources(self) -> list[Source]:
         """What to open for each recording."""
-        return [item.path or sys.stdin.buffer for item in self.inputs]
+        return sources_of(self.inputs)
 
     def run(
         self,
@@ -94,6 +94,11 @@ class Batch(NamedTuple):
             # Leaves by an exception, so that no empty file of results takes the place of an older one.
             sys.exit(EXIT_FAILED)
         return 0 if n_done == n_all else EXIT_FAILED
+
+
+def sources_of(inputs: Sequence[Input]) -> list[Source]:
+    """What to open for each recording."""
+    return [item.path or item.opener or sys.stdin.buffer for item in inputs]
 
 
 def _succeeds(item: Input, result: T | HtsatError, write: Callable[[Input, T], None]) -> bool:
@@ -164,6 +169,11 @@ def choose_format(args: Namespace, formats: Mapping[str, AnyFormat[Recording]]) 
         return formats["table" if sys.stdout.isatty() else "csv"]
     name = _SUFFIX_FORMATS.get(Path(args.output).suffix.lower(), "csv")
     return formats[name if name in formats else "csv"]
+
+
+def format_name(one_format: AnyFormat[Recording], formats: Mapping[str, AnyFormat[Recording]]) -> str:
+    """How an option calls a format."""
+    return next(name for name, known in formats.items() if known is one_format)
 
 
 @contextmanager

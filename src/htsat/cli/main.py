@@ -67,6 +67,7 @@ _EXTRAS = {
     "yaml": "train",
     "transformers": "text",
     "av": "media",
+    "fsspec": "remote",
     "matplotlib": "plot",
 }
 

@@ -83,7 +83,8 @@ def add_inputs(parser: Parser) -> None:
         "inputs",
         nargs="+",
         metavar="INPUT",
-        help="file, folder (all below it), glob pattern, manifest (.csv, .tsv, .jsonl), - (standard input)",
+        help="file, folder (all below it), glob pattern, manifest (.csv, .tsv, .jsonl, .parquet), "
+        ".tar shard, s3://..., - (standard input)",
     )
     parser.add_argument(
         "--jobs",

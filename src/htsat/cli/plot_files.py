@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from htsat.bulk.inputs import STANDARD_INPUT
+from htsat.bulk.inputs import FILES_ALONE
 from htsat.errors import ConfigError
 from htsat.recognition.hearing import Hearing
 from htsat.reports.plots import PlotFiles
@@ -26,7 +26,7 @@ class PlotTaker:
 
     def __init__(self, target: Path, batch: Batch) -> None:
         if any(item.path is None for item in batch.inputs):
-            raise ConfigError(f"--plot reads recordings once more: {STANDARD_INPUT} must be a file")
+            raise ConfigError(f"--plot reads recordings once more: {FILES_ALONE}")
         self._files = PlotFiles(target, [item.name for item in batch.inputs])
         self._paths = [Path(item.title) for item in batch.inputs]
 

@@ -2,45 +2,62 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator, Sequence
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from htsat.bulk.inputs import Input
+from htsat.bulk.layouts import layout_of
+from htsat.bulk.run import Work
 from htsat.class_sets.groups import grouped_clip
+from htsat.cli.bulk_run import add_bulk_options, each, is_bulk, run_bulk
 from htsat.cli.class_options import ClassChoice, add_class_options, shown_classes
 from htsat.cli.listening import (
     Batch,
     choose_format,
+    format_name,
     load_plain_model,
     require_classes,
     results,
     shows_progress,
 )
 from htsat.cli.parser import Parser, add_inputs, add_model_options, add_text_output, count, probability
+from htsat.errors import HtsatError
 from htsat.formats import ALL_TAG_FORMATS, TaggedRecording
 
 if TYPE_CHECKING:
     from htsat.recognition.hearing import Hearing
+    from htsat.recognition.pipeline import Source
 
 
 def main(argv: list[str]) -> int:
     """Run the command."""
     args = _parser().parse(argv)
     one_format = choose_format(args, ALL_TAG_FORMATS)
-    batch = Batch.found(args.inputs)
+    batch = None if is_bulk(args) else Batch.found(args.inputs)
     classes = ClassChoice(args)
     model = load_plain_model(args)
     require_classes(model)
     groups = classes.of(model.description)
     shown = shown_classes(args, groups.labels)
+
+    def tagged(item: Input, hearing: Hearing) -> TaggedRecording:
+        every = grouped_clip(hearing.clip_scores, groups).tags(min_probability=args.min_probability)
+        tags = [tag for tag in every if tag.label in shown][: args.top]
+        return TaggedRecording(item.title, hearing.duration_s, tags)
+
+    def hear(sources: Sequence[Source]) -> Generator[Hearing | HtsatError, None, None]:
+        return model.hear_all(sources, jobs=args.jobs)
+
+    if batch is None:
+        work = Work(each(hear, tagged), attrgetter("duration_s"), layout_of(one_format))
+        return run_bulk(args, model, work, format_name(one_format, ALL_TAG_FORMATS))
     with results(args.output, one_format, batch.inputs) as write:
-
-        def keep(item: Input, hearing: Hearing) -> None:
-            every = grouped_clip(hearing.clip_scores, groups).tags(min_probability=args.min_probability)
-            tags = [tag for tag in every if tag.label in shown][: args.top]
-            write(item.name, TaggedRecording(item.title, hearing.duration_s, tags))
-
-        hearings = model.hear_all(batch.sources, jobs=args.jobs)
-        return batch.run(hearings, keep, shows_progress=shows_progress(args.output))
+        return batch.run(
+            hear(batch.sources),
+            lambda item, hearing: write(item.name, tagged(item, hearing)),
+            shows_progress=shows_progress(args.output),
+        )
 
 
 def _parser() -> Parser:
@@ -62,5 +79,6 @@ def _parser() -> Parser:
     )
     add_class_options(parser)
     add_text_output(parser, ALL_TAG_FORMATS)
+    add_bulk_options(parser)
     add_model_options(parser)
     return parser

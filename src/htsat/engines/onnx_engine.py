@@ -64,7 +64,6 @@ def _session(path: Path, n_threads: int | None) -> onnxruntime.InferenceSession:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = n_threads or os.cpu_count() or 1
     options.log_severity_level = _ONLY_FATAL
-    options.add_session_config_entry("session.set_denormal_as_zero", "1")
     # Threads that wait in a loop would take the cores from those that decode ahead.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     with one_line(path, "ONNX Runtime cannot read"):

@@ -17,15 +17,15 @@ from operator import attrgetter
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-from htsat.audio import open_audio
+from htsat.audio import Opener, open_audio
 from htsat.engines.protocol import Engine
 from htsat.errors import HtsatError
 from htsat.recognition.ahead import Ahead
 from htsat.recognition.clips import Clip, ClipPlan, cut
 from htsat.recognition.inference import Answer, infer_apart
 
-Source = Path | BinaryIO
-"""A file, or a stream that is read to its end when its turn comes."""
+Source = Path | BinaryIO | Opener
+"""A file, a stream that is read to its end when its turn comes, or what can be opened when its turn comes."""
 
 
 class Ending(NamedTuple):
@@ -55,10 +55,10 @@ def cut_ahead(
 ) -> Iterator[Iterator[Piece]]:
     """The pieces of all sources in order, made by threads that end with the block.
 
-    Each thread takes every `n_threads`-th file and is at most `n_ahead` pieces ahead. Streams are read by who
-    asks for their pieces, so that Ctrl-C ends a wait for them.
+    Each thread takes every `n_threads`-th file (or opener) and is at most `n_ahead` pieces ahead. Streams are
+    read by who asks for their pieces, so that Ctrl-C ends a wait for them.
     """
-    files = [source for source in sources if isinstance(source, Path)]
+    files = [source for source in sources if isinstance(source, Path | Opener)]
     with ExitStack() as threads:
         lanes = [
             threads.enter_context(closing(Ahead(_cut_each(files[first::n_threads], plan), n_ahead)))
@@ -72,14 +72,14 @@ def _in_turn(
 ) -> Generator[Piece, None, None]:
     turns = cycle(lanes)
     for number, source in enumerate(sources):
-        contents = next(turns) if isinstance(source, Path) else _cut(source, plan)
+        contents = next(turns) if isinstance(source, Path | Opener) else _cut(source, plan)
         for content in contents:
             yield Piece(number, content)
             if isinstance(content, Ending):
                 break
 
 
-def _cut_each(files: Iterable[Path], plan: ClipPlan) -> Generator[Clip | Ending, None, None]:
+def _cut_each(files: Iterable[Source], plan: ClipPlan) -> Generator[Clip | Ending, None, None]:
     for file in files:
         yield from _cut(file, plan)
 

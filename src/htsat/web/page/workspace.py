@@ -19,7 +19,7 @@ from pathlib import Path, PurePath
 from types import TracebackType
 from typing import Self
 
-from htsat.bulk.inputs import find_inputs
+from htsat.bulk.inputs import FILES_ALONE, find_inputs
 from htsat.errors import DataError
 from htsat.files import atomic_path, write_text
 from htsat.recognition.recognizer import Recognizer
@@ -182,7 +182,7 @@ def _given(paths: Iterable[Path]) -> list[Place]:
     for number, path in enumerate(paths, start=1):
         for found in find_inputs(str(path)):
             if found.path is None:
-                raise DataError("standard input cannot be opened in a page: give files or folders")
+                raise DataError(f"the page opens recordings by their place: {FILES_ALONE}")
             place_id = path_id(found.path)
             packed = PurePath(str(number), *found.name.parts)
             places.setdefault(place_id, Place(place_id, as_text(str(found.name)), found.path, packed, False))

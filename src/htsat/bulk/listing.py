@@ -1,0 +1,82 @@
+"""All recordings that a run is about, in units."""
+
+from __future__ import annotations
+
+import glob
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+from pathlib import Path, PurePath
+
+from htsat.bulk.inputs import STANDARD_INPUT, Input, iterate_inputs
+from htsat.bulk.remote import is_remote
+from htsat.bulk.seen import Seen
+from htsat.bulk.units import Cutting, Unit, cut_units
+from htsat.errors import ConfigError, DataError, HtsatError
+
+FileOf = Callable[[Input], PurePath | None]
+"""The file of a recording in a folder of results, if it has one of its own."""
+
+
+@dataclass(frozen=True)
+class Listing:
+    """Units in the order of the arguments, and what is wrong with arguments that could not be listed."""
+
+    units: Sequence[Unit]
+    problems: Sequence[HtsatError]
+
+    @classmethod
+    def of(cls, arguments: Iterable[str], settings: str, file_of: FileOf, cutting: Cutting) -> Listing:
+        """List all recordings. `settings` stands for the options that change results.
+
+        Raises:
+            ConfigError: when two recordings would get the same file, or one is standard input.
+        """
+        problems: list[HtsatError] = []
+        inputs = _without_clashes(_listed(arguments, problems), file_of)
+        return cls(list(cut_units(inputs, settings, cutting)), problems)
+
+    @property
+    def n_recordings(self) -> int:
+        """How many recordings there are."""
+        return sum(unit.n_recordings for unit in self.units)
+
+    @property
+    def digest(self) -> str:
+        """What stands for all recordings in their order, as they are now, and for the options."""
+        return blake2b("".join(unit.key for unit in self.units).encode(), digest_size=16).hexdigest()
+
+    def files(self, file_of: FileOf) -> Iterator[str]:
+        """The files of all recordings that have one of their own."""
+        for unit in self.units:
+            for item in unit.inputs:
+                yield str(file_of(item))
+
+
+def _listed(arguments: Iterable[str], problems: list[HtsatError]) -> Iterator[Input]:
+    for argument in arguments:
+        if argument == STANDARD_INPUT:
+            raise ConfigError("standard input is gone when it was read: write it to a file to use --resume")
+        try:
+            _require(argument)
+            yield from iterate_inputs(argument)
+        except HtsatError as error:
+            problems.append(error)
+
+
+def _require(argument: str) -> None:
+    """Refuse a path that leads nowhere: what was there may come back, as a disk that is mounted again."""
+    if not (is_remote(argument) or glob.has_magic(argument) or Path(argument).exists()):
+        raise DataError(f"{argument}: No such file or directory")
+
+
+def _without_clashes(inputs: Iterable[Input], file_of: FileOf) -> Iterator[Input]:
+    """The recordings, each once; refuses two whose results would be written over each other."""
+    titles, files = Seen(), Seen()
+    for item in inputs:
+        if not titles.is_new(item.title):
+            continue
+        file = file_of(item)
+        if file is not None and not files.is_new(str(file)):
+            raise ConfigError(f"{item.title} and another recording would both be written to {file}")
+        yield item

@@ -1,0 +1,258 @@
+"""`--resume`: recordings are heard unit by unit, and what was finished is never heard again."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+import threading
+from argparse import Namespace
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from tqdm import tqdm
+
+import htsat
+from htsat.bulk.inputs import Input
+from htsat.bulk.journal import Failure, Tally
+from htsat.bulk.listing import Listing
+from htsat.bulk.lock import working_on
+from htsat.bulk.report import Summary
+from htsat.bulk.run import Work, run_units
+from htsat.bulk.sharding import ALL, Shard, shard_of
+from htsat.bulk.target import Target
+from htsat.bulk.units import Cutting, Unit
+from htsat.cli.listening import is_folder, say, sources_of
+from htsat.cli.main import EXIT_FAILED, EXIT_INTERRUPTED
+from htsat.cli.parser import Parser
+from htsat.cli.searching import model_file
+from htsat.errors import ConfigError, HtsatError
+from htsat.files import sha256
+
+if TYPE_CHECKING:
+    from htsat.loading import LoadedModel
+    from htsat.recognition.pipeline import Source
+
+T = TypeVar("T")
+Heard = TypeVar("Heard")
+
+EXIT_TERMINATED = 128 + signal.SIGTERM
+CUTTING = Cutting()
+"""How large units are."""
+_SHOWN_FAILURES = 20
+_OPTIONS = {
+    "per": "--per",
+    "top": "--top",
+    "min_probability": "--min-probability",
+    "threshold": "--threshold",
+    "median_filter_s": "--median-filter",
+    "clip_threshold": "--clip-threshold",
+    "max_gap_s": "--max-gap",
+    "min_duration_s": "--min-duration",
+    "boxes": "--boxes",
+    "classes": "--classes",
+    "hide": "--hide",
+    "mapped_by": "--class-map",
+    "grouped_by": "--group",
+    "overlap": "--overlap",
+    "short": "--short",
+    "gate": "--gate",
+}
+"""Options that change results; the others only change how fast they come."""
+
+
+class _Terminated(KeyboardInterrupt):
+    """SIGTERM, which ends a run as Ctrl-C does."""
+
+
+def add_bulk_options(parser: Parser) -> None:
+    """Options for recordings by the thousands."""
+    group = parser.add_argument_group("many recordings (results in parts, to -o)")
+    group.add_argument(
+        "--resume",
+        action="store_true",
+        help="write results in parts as they come; called again after any end, go on where that was",
+    )
+    group.add_argument(
+        "--retry", action="store_true", help="the same, and hear parts in which recordings failed again"
+    )
+    group.add_argument(
+        "--shard",
+        metavar="I/N",
+        help="the same for the I-th of N shares (from 1), on machines that share a disk; env or env/N: as "
+        "torchrun, SLURM or Kubernetes say; in the end a call without --shard joins all",
+    )
+
+
+def is_bulk(args: Namespace) -> bool:
+    """Whether results come in parts."""
+    return bool(args.resume or args.retry or args.shard is not None)
+
+
+def each(
+    hear: Callable[[Sequence[Source]], Generator[Heard | HtsatError, None, None]],
+    describe: Callable[[Input, Heard], T],
+) -> Callable[[Sequence[Input]], Generator[T | HtsatError, None, None]]:
+    """What is written about each of some recordings, from what listening says of their sources."""
+
+    def results(inputs: Sequence[Input]) -> Generator[T | HtsatError, None, None]:
+        with closing(hear(sources_of(inputs))) as answers:
+            for item, answer in zip(inputs, answers, strict=True):
+                yield answer if isinstance(answer, HtsatError) else describe(item, answer)
+
+    return results
+
+
+def run_bulk(args: Namespace, model: LoadedModel, work: Work[T], format_name: str) -> int:
+    """Hear what is not done yet; returns the exit code.
+
+    Raises:
+        ConfigError: when options do not fit, or are not those of earlier calls.
+        BusyError: when another process works on the output.
+    """
+    if args.output is None:
+        raise ConfigError("--resume, --retry and --shard need a place for parts: -o FOLDER/ or -o FILE")
+    target = Target(args.output, work.layout, is_folder=is_folder(args.output))
+    shard = ALL if args.shard is None else shard_of(args.shard)
+    settings = _settings(args, model, format_name)
+    journal = target.journal()
+    journal.begin()
+    with working_on(journal.state, args.output, shard), _ending_on_sigterm():
+        journal.hold_to(settings)
+        listing = _listed(args, work, settings)
+        if not journal.done() and target.is_whole(listing):
+            target.forget_parts()
+            say(f"{args.output} has all {listing.n_recordings} recordings already")
+            return _exit_code(listing, 0)
+        done = {key: tally for key, tally in journal.done().items() if not (args.retry and tally.n_failed)}
+        units = [unit for unit in listing.units if shard.has(unit.key)]
+        with _Telling(units, done) as telling:
+            try:
+                run_units([unit for unit in units if unit.key not in done], work, journal, telling)
+            except KeyboardInterrupt as stop:
+                return telling.stopped(stop)
+        if shard != ALL:
+            return _exit_code(listing, telling.summary(shard).n_failed)
+        telling.summary(shard)
+        return _exit_code(listing, target.conclude(listing, journal).n_failed)
+
+
+def _listed(args: Namespace, work: Work[Any], settings: dict[str, str]) -> Listing:
+    words = json.dumps(settings, sort_keys=True)
+    listing = Listing.of(args.inputs, words, work.layout.file_of, CUTTING)
+    for problem in listing.problems:
+        say(str(problem))
+    if not listing.units:
+        sys.exit(EXIT_FAILED)
+    output = str(Path(args.output))
+    if Path(output).is_file() and any(item.title == output for unit in listing.units for item in unit.inputs):
+        raise ConfigError(f"{args.output} is an input; results would replace it")
+    return listing
+
+
+def _exit_code(listing: Listing, n_failed: int) -> int:
+    return EXIT_FAILED if n_failed or listing.problems else 0
+
+
+class _Telling:
+    """Tells people how far a share is, and what became of it."""
+
+    def __init__(self, units: list[Unit], done: dict[str, Tally]) -> None:
+        self._units = units
+        self._before = [done[unit.key] for unit in units if unit.key in done]
+        self._now: list[Tally] = []
+        self._n_failures = 0
+        self._bar: tqdm[Any] = tqdm(
+            total=sum(unit.n_recordings for unit in units),
+            initial=sum(tally.n_recordings for tally in self._before),
+            unit="file",
+            disable=not sys.stderr.isatty(),
+        )
+
+    def __enter__(self) -> _Telling:
+        return self
+
+    def __exit__(self, *problem: object) -> None:
+        self._bar.close()
+
+    def heard(self, failure: Failure | None) -> None:
+        """A recording has its result, or has failed."""
+        self._bar.update()
+        if failure is None:
+            return
+        self._n_failures += 1
+        if self._n_failures <= _SHOWN_FAILURES:
+            say(f"{failure.file}: {failure.reason}")
+        elif self._n_failures == _SHOWN_FAILURES + 1:
+            say("further failures are in the table of failures only")
+
+    def finished(self, _: Unit, tally: Tally) -> None:
+        """A unit is done."""
+        self._now.append(tally)
+
+    def stopped(self, stop: KeyboardInterrupt) -> int:
+        """The run was told to end; returns the exit code."""
+        n_done = len(self._before) + len(self._now)
+        word = "terminated" if isinstance(stop, _Terminated) else "interrupted"
+        say(f"{word}; {n_done} of {len(self._units)} parts are done, the same call goes on from there")
+        return EXIT_TERMINATED if isinstance(stop, _Terminated) else EXIT_INTERRUPTED
+
+    def summary(self, shard: Shard) -> Summary:
+        """Say what was done now, and with earlier calls; returns the latter."""
+        share = "" if shard == ALL else f"share {shard}: "
+        every = Summary.of([*self._before, *self._now])
+        if self._before:
+            say(f"{share}{sum(tally.n_recordings for tally in self._before)} recordings were done before")
+        if self._now:
+            say(f"{share}{Summary.of(self._now)}")
+        return every
+
+
+def _settings(args: Namespace, model: LoadedModel, format_name: str) -> dict[str, str]:
+    """All that results depend on, in words, by the option that chooses it."""
+    values = vars(args)
+    settings = {
+        "htsat": htsat.__version__,
+        "--model": _model_digest(model_file(args)),
+        "--precision": model.computation.precision,
+        "--format": format_name,
+    }
+    for name, option in _OPTIONS.items():
+        if name in values:
+            settings[option] = _said(values[name])
+    return settings
+
+
+def _model_digest(file: Path) -> str:
+    """The content of a model; OpenVINO keeps the weights in a second file."""
+    weights = file.with_suffix(".bin")
+    files = [file, weights] if file.suffix == ".xml" and weights.is_file() else [file]
+    return " ".join(sha256(path) for path in files)
+
+
+def _said(value: object) -> str:
+    """The value of an option; of a file its content counts too."""
+    if value is None:
+        return "not given"
+    if isinstance(value, str) and Path(value).is_file():
+        return f"{value} ({sha256(Path(value))})"
+    return str(value)
+
+
+@contextmanager
+def _ending_on_sigterm() -> Iterator[None]:
+    """Let SIGTERM end what is going on in good order, as schedulers send it before they kill."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(*_: object) -> None:
+        raise _Terminated
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
