@@ -200,7 +200,8 @@ def test_a_run_that_is_killed_again_and_again(model: Path, many: Path, tmp_path:
         (7, signal.SIGKILL),
     ):
         expected = {signal.SIGKILL: -9, signal.SIGINT: 130, signal.SIGTERM: 143}[number]
-        assert killed_after(command("killed.parquet"), records, n_units, number) in (expected, 1)
+        # It may end before the signal comes, or get it before it has a handler.
+        assert killed_after(command("killed.parquet"), records, n_units, number) in (expected, -number, 1)
     assert subprocess.run(command("killed.parquet"), check=False, capture_output=True).returncode == 1
     assert table(tmp_path / "killed.parquet") == table(tmp_path / "undisturbed.parquet")
     failures = [(tmp_path / f"{name}.parquet.failures.csv").read_text() for name in ("killed", "undisturbed")]

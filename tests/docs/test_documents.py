@@ -17,7 +17,7 @@ PAGES = {
     "docs/cookbook.md": 0,
     "docs/checkpoints.md": 5,
     "docs/evaluation.md": 10,
-    "docs/bulk.md": 2,
+    "docs/bulk.md": 4,
     "docs/export.md": 1,
     "docs/formats.md": 0,
     "docs/listening.md": 2,

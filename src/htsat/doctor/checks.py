@@ -67,7 +67,11 @@ def _extras() -> list[Check]:
         _extra("extras", "hub", imported, "models from hf://owner/repo", "huggingface_hub"),
         _extra("extras", "export", imported, "htsat export", "onnx"),
         _extra("extras", "train", imported, training, *trained_with),
-        _extra("extras", "parquet", imported, "embeddings as .parquet", "pyarrow"),
+        _extra("extras", "parquet", imported, "results and embeddings as .parquet", "pyarrow"),
+        _extra("extras", "remote", imported, "recordings in object stores, s3://...", "fsspec"),
+        _extra("extras", "plot", imported, "htsat plot, and the pictures of other commands", "matplotlib"),
+        _extra("extras", "ann", imported, "htsat search --approximate", "usearch"),
+        _extra("extras", "text", imported, "htsat search --text", "transformers", "torch"),
         _extra("extras", "microphone", "htsat.doctor.extras:microphone", live, "sounddevice"),
     ]
 
