@@ -91,22 +91,27 @@ def test_patient_clips_fill_what_urgent_ones_leave(
 
 
 def test_patient_clips_wait_for_urgent_ones_but_not_for_ever(
-    engine: Any, shared: SharedEngine, threads: ThreadPoolExecutor, until: Until
+    engine: Any,
+    shared: SharedEngine,
+    threads: ThreadPoolExecutor,
+    until: Until,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    usual, patient = engine.frame_scores, clips(4, 99)
+    heard: list[bool] = []
+
+    def noting(batch: FloatArray) -> Any:
+        heard.append(np.array_equal(batch, patient))
+        return usual(batch)
+
+    monkeypatch.setattr(engine, "frame_scores", noting)
     crowd = Crowd(engine, shared, threads, until)
-    order: list[str] = []
-
-    def note(name: str) -> Callable[[Future[Any]], None]:
-        return lambda _: order.append(name)
-
-    crowd.ask(4, 0, is_urgent=False).add_done_callback(note("patient"))
-    urgent = [crowd.ask(4, seed) for seed in range(PATIENCE + 3)]
-    for future in urgent:
-        future.add_done_callback(note("urgent"))
+    asked = [crowd.ask(4, 99, is_urgent=False), *(crowd.ask(4, seed) for seed in range(PATIENCE + 3))]
     engine.may_run.set()
-    until(lambda: len(order) == PATIENCE + 4)
-    # Threads tell in their own time, so the place is known up to a few.
-    assert 1 <= order.index("patient") <= PATIENCE + 2
+    for future in asked:
+        future.result()
+    # One batch was being heard when they came, and `PATIENCE` pass before it.
+    assert heard.index(True) == 1 + PATIENCE
 
 
 def test_an_error_of_the_engine_reaches_all_in_the_batch_and_nobody_else(
