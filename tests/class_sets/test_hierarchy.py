@@ -65,8 +65,8 @@ def test_the_ontology_of_audioset_knows_all_its_classes() -> None:
     [
         ("class;parent\n", r"expected the columns class and parent, with a tab between, found class;parent"),
         ("", "found nothing"),
-        ("class\tparent\na\tb\na\n", "line 3: expected a class and its parent"),
-        ("class\tparent\na\t \n", "line 2: expected a class and its parent"),
+        ("class\tparent\na\tb\na\n", "line 3: expected a class and a parent"),
+        ("class\tparent\na\t \n", "line 2: expected a class and a parent"),
         ("class\tparent\né\tb\n".encode("latin-1"), "is no text in UTF-8"),
     ],
 )

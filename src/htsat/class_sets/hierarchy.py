@@ -5,7 +5,6 @@ A parent sounds where any class below it sounds.
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources.abc import Traversable
@@ -14,11 +13,10 @@ from pathlib import Path
 import numpy as np
 
 from htsat.errors import DataError, did_you_mean
-from htsat.evaluation.class_map import Groups, packaged, packaged_names
+from htsat.evaluation.class_map import Groups, packaged, packaged_names, read_pairs
 from htsat.labels import LabelSet
 
 _FOLDER, _ENDING = "label_sets", "-ontology.tsv"
-_HEADER = ["class", "parent"]
 
 
 @dataclass(frozen=True)
@@ -74,18 +72,7 @@ class Hierarchy:
 
 
 def _read(source: str, file: Traversable) -> dict[str, list[str]]:
-    try:
-        lines = file.read_text(encoding="utf-8-sig").splitlines()
-    except UnicodeDecodeError:
-        raise DataError(f"{source}: is no text in UTF-8") from None
-    rows = list(csv.reader(lines, delimiter="\t", quoting=csv.QUOTE_NONE))
-    if not rows or rows[0] != _HEADER:
-        found = "\\t".join(rows[0]) if rows else "nothing"
-        raise DataError(f"{source}: expected the columns class and parent, with a tab between, found {found}")
     parents: dict[str, list[str]] = {}
-    for number, row in enumerate(rows[1:], 2):
-        if len(row) != 2 or not all(cell.strip() for cell in row):
-            raise DataError(f"{source}, line {number}: expected a class and its parent")
-        name, parent = row
+    for name, parent, _ in read_pairs(source, file, "parent"):
         parents.setdefault(name, []).append(parent)
     return parents

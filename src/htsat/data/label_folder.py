@@ -61,9 +61,9 @@ def read_labelled_folder(folder: Path, suffixes: frozenset[str]) -> LabelledFold
     """
     files = [path for path in sorted(folder.rglob("*")) if not _is_hidden(path.relative_to(folder))]
     found = _Found(tuple(path for path in files if path.suffix.lower() in suffixes))
-    owners = _by_name(found.recordings)
+    named = recordings_by_name(found.recordings)
     for path in (path for path in files if path.suffix.lower() in SUFFIXES):
-        _look_at(path, _owners(path, owners), found)
+        _look_at(path, owners_of(path, named), found)
     if not found.files:
         raise _nothing_in(folder, found)
     for recording, error in found.unknown.items():
@@ -89,7 +89,7 @@ def _is_hidden(path: Path) -> bool:
     return any(part.startswith(".") for part in path.parts)
 
 
-def _by_name(recordings: Iterable[Path]) -> dict[Path, list[Path]]:
+def recordings_by_name(recordings: Iterable[Path]) -> dict[Path, list[Path]]:
     """Recordings by their path with and without suffix."""
     named: dict[Path, list[Path]] = {}
     for path in recordings:
@@ -98,8 +98,11 @@ def _by_name(recordings: Iterable[Path]) -> dict[Path, list[Path]]:
     return named
 
 
-def _owners(path: Path, named: dict[Path, list[Path]]) -> list[Path]:
-    """The recordings that a file belongs to by its name; several if they differ in their suffix only."""
+def owners_of(path: Path, named: dict[Path, list[Path]]) -> list[Path]:
+    """The recordings that a label file belongs to by its name; several if they differ in their suffix only.
+
+    `named` comes from `recordings_by_name`.
+    """
     name = path.name
     while "." in name:
         name = name.rpartition(".")[0]

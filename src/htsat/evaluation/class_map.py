@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,8 +22,6 @@ from numpy.typing import NDArray
 from htsat.errors import ConfigError, DataError, did_you_mean
 from htsat.labels import LabelSet
 from htsat.rules import BoxRule, BoxRules, EventRules
-
-_HEADER = ["class", "target"]
 
 Values = TypeVar("Values", np.float32, np.float64)
 
@@ -121,22 +119,41 @@ def packaged_names(folder: str, suffix: str) -> Sequence[str]:
     return sorted(entry.name.removesuffix(suffix) for entry in entries if entry.name.endswith(suffix))
 
 
-def _read(source: str, file: Traversable) -> ClassMap:
+class PairRow(NamedTuple):
+    """A class, what it is said to be, and the line that says so."""
+
+    name: str
+    value: str
+    line: int
+
+
+def read_pairs(source: str, file: Traversable, column: str) -> list[PairRow]:
+    """The rows of a table with tabs and two columns: `class`, and `column`.
+
+    Raises:
+        DataError: naming `source`, and the line that does not fit.
+    """
     try:
-        lines = file.read_text(encoding="utf-8").splitlines()
+        lines = file.read_text(encoding="utf-8-sig").splitlines()
     except UnicodeDecodeError:
         raise DataError(f"{source}: is no text in UTF-8") from None
     rows = list(csv.reader(lines, delimiter="\t", quoting=csv.QUOTE_NONE))
-    if not rows or rows[0] != _HEADER:
+    if not rows or rows[0] != ["class", column]:
         found = "\\t".join(rows[0]) if rows else "nothing"
-        raise DataError(f"{source}: expected the columns class and target, with a tab between, found {found}")
-    groups: dict[str, list[str]] = {}
+        raise DataError(
+            f"{source}: expected the columns class and {column}, with a tab between, found {found}"
+        )
     for number, row in enumerate(rows[1:], 2):
         if len(row) != 2 or not all(cell.strip() for cell in row):
-            raise DataError(f"{source}, line {number}: expected a class and a target")
-        name, target = row
+            raise DataError(f"{source}, line {number}: expected a class and a {column}")
+    return [PairRow(name, value, line) for line, (name, value) in enumerate(rows[1:], 2)]
+
+
+def _read(source: str, file: Traversable) -> ClassMap:
+    groups: dict[str, list[str]] = {}
+    for name, target, line in read_pairs(source, file, "target"):
         if name in groups.setdefault(target, []):
-            raise DataError(f"{source}, line {number}: {name!r} stands for {target!r} twice")
+            raise DataError(f"{source}, line {line}: {name!r} stands for {target!r} twice")
         groups[target].append(name)
     if not groups:
         raise DataError(f"{source}: has no classes")

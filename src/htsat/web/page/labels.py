@@ -19,6 +19,7 @@ from typing import NamedTuple
 
 from htsat.audio import SUFFIXES as AUDIO_SUFFIXES
 from htsat.data.label_files import SUFFIXES, UnknownFormatError, read_label_file
+from htsat.data.label_folder import owners_of, recordings_by_name
 from htsat.errors import HtsatError
 from htsat.files import write_text
 from htsat.scores import SoundEvent
@@ -137,21 +138,12 @@ def _owners(names: Sequence[str], also: Iterable[str]) -> dict[str, set[str]]:
 
     Recordings are known by their suffix; `also` are others.
     """
-    seen = [name for name in names if not name.startswith(".")]
-    recordings: dict[str, set[str]] = {}
-    for name in {*(name for name in seen if Path(name).suffix.lower() in AUDIO_SUFFIXES), *also}:
-        recordings.setdefault(name, set()).add(name)
-        recordings.setdefault(Path(name).stem, set()).add(name)
-    files = (name for name in seen if Path(name).suffix.lower() in SUFFIXES)
-    owners = ((name, next(filter(None, map(recordings.get, _beginnings(name))), None)) for name in files)
+    seen = [Path(name) for name in names if not name.startswith(".")]
+    recordings = {path for path in seen if path.suffix.lower() in AUDIO_SUFFIXES} | set(map(Path, also))
+    named = recordings_by_name(recordings)
+    files = (path for path in seen if path.suffix.lower() in SUFFIXES)
+    owners = ((path.name, {owner.name for owner in owners_of(path, named)}) for path in files)
     return {name: found for name, found in owners if found}
-
-
-def _beginnings(name: str) -> Iterator[str]:
-    """A name up to each of its dots, the longest first."""
-    while "." in name:
-        name = name.rpartition(".")[0]
-        yield name
 
 
 def _holds_labels(path: Path) -> bool:
