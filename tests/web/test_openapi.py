@@ -16,12 +16,14 @@ from htsat.web import problems
 from htsat.web.api import Endpoint
 from htsat.web.openapi import openapi_document
 
+from .conftest import LABELS
+
 Sound = Callable[..., bytes]
 
 
 @pytest.fixture(scope="module")
 def document() -> dict[str, Any]:
-    return openapi_document(htsat.__version__)
+    return openapi_document(htsat.__version__, LABELS)
 
 
 @pytest.fixture
@@ -49,6 +51,13 @@ def test_it_is_served_with_the_version(client: TestClient, document: dict[str, A
     assert client.get("/openapi.json").json() == document
     assert document["openapi"] == "3.1.0"
     assert document["info"]["version"] == htsat.__version__
+    classes = document["components"]["parameters"]["classes"]
+    assert classes["schema"]["items"] == {"type": "string", "enum": list(LABELS)}
+
+
+def test_a_model_without_classes_names_none() -> None:
+    classes = openapi_document("1", ())["components"]["parameters"]["classes"]
+    assert classes["schema"]["items"] == {"type": "string"}
 
 
 def test_all_references_lead_somewhere_and_all_schemas_are_schemas(document: dict[str, Any]) -> None:

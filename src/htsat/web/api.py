@@ -137,7 +137,7 @@ def _facts(service: Service) -> list[Route]:
         return PlainTextResponse(service.metrics.text(listener.places.n_taken), media_type=CONTENT_TYPE)
 
     async def description(_: Request) -> Response:
-        return JSONResponse(openapi_document(htsat.__version__))
+        return JSONResponse(openapi_document(htsat.__version__, listener.description.labels))
 
     return [
         Route("/v1/model", model),

@@ -110,12 +110,18 @@ OpenPage = Callable[..., AbstractContextManager["Page"]]
 def open_page(browser: Browser, service: Service) -> OpenPage:
     """Opener of the page in a fresh profile.
 
-    Afterwards nothing may have been asked of another host, and nothing but `expected_error` have been
-    complained of.
+    `prepare` sees it before it is loaded. Afterwards nothing may have been asked of another host, and nothing
+    but `expected_error` have been complained of.
     """
 
     @contextmanager
-    def opened(recording: str | None = None, *, expected_error: str = "", **options: Any) -> Iterator[Page]:
+    def opened(
+        recording: str | None = None,
+        *,
+        prepare: Callable[[Page], None] = lambda page: None,
+        expected_error: str = "",
+        **options: Any,
+    ) -> Iterator[Page]:
         complaints: list[str] = []
         asked: list[str] = []
         options = {"viewport": {"width": 1440, "height": 900}} | options
@@ -126,6 +132,7 @@ def open_page(browser: Browser, service: Service) -> OpenPage:
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.on("console", lambda message: message.type == "error" and complaints.append(message.text))
         try:
+            prepare(page)
             page.goto(service.url)
             if recording is not None:
                 open_recording(page, recording)

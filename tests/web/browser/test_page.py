@@ -22,7 +22,7 @@ from htsat.scores import SoundEvent
 from .conftest import EXAMPLES, OpenPage, Service, open_recording
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Locator, Page
+    from playwright.sync_api import APIResponse, Locator, Page, Route
 
 Box = Any
 
@@ -114,6 +114,30 @@ def test_upload_is_heard_and_tagged(open_page: OpenPage) -> None:
         page.get_by_role("tab", name="Tags").click()
         page.locator("#tags").get_by_role("button", name=re.compile("^dog")).wait_for()
         blocks(page, "dog").first.wait_for()
+        page.locator("#more-menu summary").click()
+        page.get_by_role("button", name="Remove the recording").click()
+        page.locator("#welcome").wait_for()
+
+
+@pytest.mark.parametrize("slow", ["model", "recordings"])
+def test_file_that_comes_before_the_server_has_answered_is_heard(open_page: OpenPage, slow: str) -> None:
+    answers: list[tuple[Route, APIResponse]] = []
+
+    def hold(route: Route) -> None:
+        answers.append((route, route.fetch()))
+
+    def first_answer(page: Page) -> None:
+        page.route(f"**/page/{slow}", hold, times=1)
+
+    with open_page(prepare=first_answer) as page:
+        content = (EXAMPLES / "dog.ogg").read_bytes()
+        with page.expect_response(re.compile(r"/page/recordings\?name=early")):
+            page.set_input_files("#files", {"name": "early.ogg", "mimeType": "audio/ogg", "buffer": content})
+        ((route, answer),) = answers
+        route.fulfill(response=answer)
+        page.locator("#recordings").get_by_role("button", name="scene.ogg").wait_for()
+        page.locator("#name", has_text="early.ogg").wait_for()
+        page.locator("#recordings").get_by_role("button", name="early.ogg").wait_for()
         page.locator("#more-menu summary").click()
         page.get_by_role("button", name="Remove the recording").click()
         page.locator("#welcome").wait_for()

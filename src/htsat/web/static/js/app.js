@@ -26,14 +26,14 @@ import { Timeline } from "./timeline.js";
 export class App {
   /** @type {Session | null} */ session = null;
   /** @type {Editor | null} */ editor = null;
-  library = new Library();
   picker = new LabelPicker();
   timeline = new Timeline(isDark);
   player = new Player(/** @type {HTMLAudioElement} */ (byId("audio")));
 
-  /** @param {ModelFacts} model */
-  constructor(model) {
+  /** @param {ModelFacts} model @param {Library} library */
+  constructor(model, library) {
     this.model = model;
+    this.library = library;
     this.commands = new Commands(this);
     this.rules = new RulesPanel(model);
     this.classes = new ClassesPanel(model);
@@ -159,11 +159,12 @@ export class App {
     /** @type {HTMLDialogElement} */ (byId("keys")).showModal();
   }
 
-  /** Opens what the address names, else the first recording there is. */
+  /** Opens what was asked for meanwhile, else what the address names, else the first recording there is. */
   async start() {
     await this.library.follow();
-    const id = decodeURIComponent(location.hash.slice(1));
-    const { records } = this.library;
+    if (this.session) return;
+    const { records, askedId } = this.library;
+    const id = askedId ?? decodeURIComponent(location.hash.slice(1));
     const first = records.find((record) => record.id === id) ?? records.find(({ state }) => state !== "failed");
     if (first) await this.open(first);
   }
@@ -185,7 +186,6 @@ export class App {
   #listen() {
     const { commands, player, timeline, library } = this;
     theme(() => timeline.draw());
-    intake((files) => void library.upload(files));
     downloads(() => this.session);
     closeMenus();
     tabs(/** @type {HTMLElement} */ (document.querySelector(".tabs")));
@@ -238,4 +238,7 @@ export class App {
   }
 }
 
-await trying(async () => new App(await api.model()).start());
+// Files may come before the server has told of its model: they are taken from the first moment on.
+const library = new Library();
+intake((files) => void library.upload(files));
+await trying(async () => new App(await api.model(), library).start());

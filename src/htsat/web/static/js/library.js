@@ -32,8 +32,10 @@ export function nextOpen(records, id) {
 export class Library extends EventTarget {
   /** @type {RecordingRecord[]} */ records = [];
   /** @type {string | undefined} */ currentId;
+  /** The recording that was last to be opened. @type {string | undefined} */ askedId;
   /** Files on their way, by name. @type {Map<string, number>} */ #uploads = new Map();
   /** @type {Map<string, {content: string, row: HTMLLIElement}>} */ #rows = new Map();
+  /** How often a recording came or went here; a list that was on its way meanwhile is too old. */ #nChanges = 0;
   #list = byId("recordings");
   #find = /** @type {HTMLInputElement} */ (byId("find-recording"));
   #onlyOpen = /** @type {HTMLInputElement} */ (byId("only-open"));
@@ -49,9 +51,17 @@ export class Library extends EventTarget {
   async follow() {
     const isBusy = () => this.records.some(({ state, id }) => state === "hearing" && id !== this.currentId);
     try {
-      this.#merge(await api.recordings());
+      this.#merge(await this.#present());
     } finally {
       setTimeout(() => void this.follow().catch(() => {}), isBusy() ? POLL_MS : IDLE_POLL_MS);
+    }
+  }
+
+  async #present() {
+    for (;;) {
+      const asked = this.#nChanges;
+      const records = await api.recordings();
+      if (asked === this.#nChanges) return records;
     }
   }
 
@@ -66,6 +76,7 @@ export class Library extends EventTarget {
 
   /** @param {string} id */
   forget(id) {
+    this.#nChanges += 1;
     this.records = this.records.filter((record) => record.id !== id);
     this.#draw();
   }
@@ -82,8 +93,9 @@ export class Library extends EventTarget {
     for (const [index, file] of files.entries()) {
       try {
         const record = await api.upload(file, file.name, (share) => this.#sent(file.name, share));
+        this.#nChanges += 1;
         this.update(record);
-        if (index === 0) this.dispatchEvent(new CustomEvent("open", { detail: record }));
+        if (index === 0) this.#open(record);
       } catch (error) {
         say(`${file.name}: ${/** @type {Error} */ (error).message}`);
       }
@@ -109,7 +121,13 @@ export class Library extends EventTarget {
   #clicked(event) {
     const id = /** @type {HTMLElement} */ (event.target).closest("button")?.dataset.id;
     const record = this.records.find((known) => known.id === id);
-    if (record) this.dispatchEvent(new CustomEvent("open", { detail: record }));
+    if (record) this.#open(record);
+  }
+
+  /** @param {RecordingRecord} record */
+  #open(record) {
+    this.askedId = record.id;
+    this.dispatchEvent(new CustomEvent("open", { detail: record }));
   }
 
   #draw() {
