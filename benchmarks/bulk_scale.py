@@ -2,6 +2,7 @@
 
 Usage: python benchmarks/bulk_scale.py [--entries 10000 1000000] [--format csv] [--folder DIR] [-o JSON]
        python benchmarks/bulk_scale.py --project --network-clips-per-s X [-o JSON]
+       python benchmarks/bulk_scale.py --draw JSON -o PICTURE
 
 For each number of entries a manifest is generated, listed, cut into units, dealt to eight shares, "heard"
 (five tags for each name; no sound is decoded), written part by part, opened again by a second call, and
@@ -11,6 +12,8 @@ joined. Each size has a process of its own; its memory is the most that it ever 
 cores. The rate of the network on one GPU and the throughput of the disk are yours to state; how fast one core
 decodes and resamples FLAC is measured here, on ten seconds of `examples/scene.ogg`. What a run itself costs
 is measured too, with 10,000 entries. Stages run side by side, so the slowest is the bottleneck.
+
+`--draw` makes curves of what was measured: seconds and memory against recordings.
 """
 
 from __future__ import annotations
@@ -60,11 +63,15 @@ def main() -> None:
     parser.add_argument(
         "--disk-mb-per-s", type=float, default=2000.0, help="of the disk that all machines share"
     )
+    parser.add_argument("--draw", type=Path, metavar="JSON")
     parser.add_argument("-o", "--output", type=Path)
     parser.add_argument("--measure", type=int, help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.measure is not None:
         print(json.dumps(measure(args.measure, args.format, args.folder)))
+        return
+    if args.draw is not None:
+        draw(json.loads(args.draw.read_text())["results"], args.output)
         return
     results = [in_own_process(n, args) for n in ([10_000] if args.project else args.entries)]
     document: dict[str, Any] = {"machine": machine(), "format": args.format, "results": results}
@@ -72,6 +79,30 @@ def main() -> None:
         document["projection"] = project(args, results[0])
     if args.output:
         args.output.write_text(json.dumps(document, indent=2) + "\n")
+
+
+CURVES = (
+    ("s", {"listing_s": "listing", "units_and_parts_s": "units and parts", "joining_s": "joining"}),
+    ("MB", {"peak_mb": "peak memory", "state_mb": "state of units", "output_mb": "output on disk"}),
+)
+"""By unit: what is drawn, and how it is called."""
+
+
+def draw(results: list[dict[str, float]], path: Path) -> None:
+    """Curves on logarithmic axes; the dotted line is what grows as recordings do."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(8, 3), layout="constrained")
+    entries = [result["entries"] for result in results]
+    for axes, (unit, names) in zip(figure.subplots(1, 2), CURVES, strict=True):
+        for key, name in names.items():
+            axes.loglog(entries, [result[key] for result in results], marker="o", label=name)
+        last = results[-1][next(iter(names))]
+        axes.loglog(entries, [last * n / entries[-1] for n in entries], ":", color="gray", label="linear")
+        axes.set(xlabel="recordings", ylabel=unit)
+        axes.grid(alpha=0.3)
+        axes.legend(fontsize="small")
+    figure.savefig(path, dpi=100)
 
 
 def in_own_process(n_entries: int, args: argparse.Namespace) -> dict[str, float]:
@@ -107,13 +138,11 @@ def measure(n_entries: int, name: str, folder: Path) -> dict[str, float]:
     target = Target(str(folder / f"tags.{name}"), work.layout, is_folder=False)
     times = Times()
     result: dict[str, float] = {"entries": n_entries, "imported_mb": peak_mb()}
-    listing = Listing.of([str(manifest)], "", work.layout.file_of, Cutting())
+    listing = Listing.of([str(manifest)], "", work.layout.files_of, Cutting())
     result["listing_s"] = times.lap()
     result |= {"units": len(listing.units), "after_listing_peak_mb": peak_mb()}
     result["state_mb"] = sum(sys.getsizeof(unit) + len(unit.packed) for unit in listing.units) / 2**20
-    shares = [
-        [unit for unit in listing.units if Shard(index, N_SHARES).has(unit.key)] for index in range(N_SHARES)
-    ]
+    shares = [Shard(index, N_SHARES).of(listing.units) for index in range(N_SHARES)]
     result |= {"largest_share": max(sum(unit.n_recordings for unit in share) for share in shares)}
     journal = target.journal()
     journal.begin()

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from pathlib import Path
@@ -7,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from htsat.errors import HtsatError
-from htsat.files import atomic_path, write_text
+from htsat.files import LOCK_NAME, atomic_path, sole_writer, write_text
 
 
 def test_a_file_takes_its_name_when_it_is_whole(tmp_path: Path) -> None:
@@ -61,3 +62,54 @@ def test_what_is_not_a_file_is_not_replaced(tmp_path: Path, name: str) -> None:
 def test_a_text_may_name_files_whose_names_are_no_text(tmp_path: Path) -> None:
     write_text(tmp_path / "deep" / "report.json", "\udcff.wav ä")
     assert (tmp_path / "deep" / "report.json").read_bytes() == b"\xff.wav \xc3\xa4"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="without locks nobody knows who lives")
+def test_what_killed_writers_left_goes_and_what_others_write_stays(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    for number in (1, 2, 4):
+        (tmp_path / f".a.txt.htsat-{number:02}.txt").write_text("half")
+    (tmp_path / ".b.txt.htsat-01.txt").write_text("of another file")
+    with atomic_path(path) as first, atomic_path(path) as second:
+        assert (first.name, second.name) == (".a.txt.htsat-01.txt", ".a.txt.htsat-02.txt")
+        first.write_text("one")
+        second.write_text("two")
+    assert path.read_text() == "one"
+    assert sorted(one.name for one in tmp_path.iterdir()) == [
+        ".a.txt.htsat-04.txt",
+        ".b.txt.htsat-01.txt",
+        "a.txt",
+    ]
+    (tmp_path / ".a.txt.htsat-01.txt").mkdir()
+    write_text(path, "again")
+    assert path.read_text() == "again"
+
+
+def test_an_error_of_the_disk_names_the_file(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="No space left") as raised, atomic_path(tmp_path / "a.txt"):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    assert raised.value.filename == str(tmp_path / "a.txt")
+    other = FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(tmp_path / "input.wav"))
+    with pytest.raises(FileNotFoundError) as kept, atomic_path(tmp_path / "a.txt"):
+        raise other
+    assert kept.value is other
+
+
+def test_a_name_as_long_as_names_can_be(tmp_path: Path) -> None:
+    write_text(tmp_path / f"{'日' * 83}.txt", "text")
+    assert [path.read_text() for path in tmp_path.iterdir()] == ["text"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there are no such locks")
+def test_one_process_at_a_time_writes_to_a_folder(tmp_path: Path) -> None:
+    folder = tmp_path / "new"
+    with (
+        sole_writer(folder / LOCK_NAME, folder),
+        pytest.raises(HtsatError, match="new: another process writes to it; wait, or choose another"),
+        sole_writer(folder / LOCK_NAME, folder),
+    ):
+        pass
+    (folder / LOCK_NAME).touch()  # of a process that was killed
+    with sole_writer(folder / LOCK_NAME, folder):
+        pass
+    assert not list(folder.iterdir())

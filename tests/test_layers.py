@@ -13,7 +13,7 @@ import htsat
 ROOT = Path(htsat.__file__).parent
 MODULES = sorted(path.relative_to(ROOT).with_suffix("") for path in ROOT.rglob("*.py"))
 
-VALUES = {"errors", "files", "labels", "rules", "scores"}
+VALUES = {"errors", "files", "labels", "rules", "scores", "tar_members"}
 MAY_IMPORT = {
     **dict.fromkeys(VALUES, VALUES),
     "network": VALUES,

@@ -5,6 +5,9 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+_LONGEST_NAME = 200
+"""Nobody mistypes more than this, and names are compared in the square of their length."""
+
 
 class HtsatError(Exception):
     """Base of every error that `htsat` raises on purpose."""
@@ -39,6 +42,8 @@ class HtsatWarning(UserWarning):
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """Ending of a message about an unknown name: the nearest known one, or nothing."""
+    if len(name) > _LONGEST_NAME:
+        return ""
     near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
     return f"; did you mean {near[0]!r}?" if near else ""
 

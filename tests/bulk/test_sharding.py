@@ -4,17 +4,24 @@ import os
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from htsat.bulk.lock import BusyError, working_on
 from htsat.bulk.sharding import ALL, Shard, shard_of
+from htsat.bulk.units import Unit
 from htsat.errors import ConfigError
 
 from .stub import call, files
 
-KEYS = [f"{number * 0x9E3779B97F4A7C15 % 2**128:032x}" for number in range(999)]
+
+def unit(number: int, n_recordings: int, n_bytes: int = 0) -> Unit:
+    return Unit(f"{number * 0x9E3779B97F4A7C15F39CC0605CEDC835 % 2**128:032x}", n_recordings, n_bytes, b"")
+
+
+UNITS = [unit(number, 1 + number * number % 997) for number in range(4000)]
 
 
 @pytest.mark.parametrize(
@@ -53,10 +60,45 @@ def test_shares_that_are_none(text: str, environment: dict[str, str], message: s
         shard_of(text, environment)
 
 
-def test_every_unit_belongs_to_one_share() -> None:
-    owners = Counter(index for key in KEYS for index in range(7) if Shard(index, 7).has(key))
-    assert sum(owners.values()) == len(KEYS)
-    assert all(80 < n < 210 for n in owners.values())
+def owners(units: Sequence[Unit], n: int) -> dict[str, int]:
+    """The share of each unit; no unit has two."""
+    shares = [Shard(index, n).of(units) for index in range(n)]
+    assert sum(map(len, shares)) == len(units)
+    return {unit.key: index for index, share in enumerate(shares) for unit in share}
+
+
+@pytest.mark.parametrize(("n", "most"), [(1, 1.0), (2, 1.001), (8, 1.005), (64, 1.05)])
+def test_every_unit_belongs_to_one_share_and_shares_are_alike(n: int, most: float) -> None:
+    owner = owners(UNITS, n)
+    assert set(owner) == {unit.key for unit in UNITS}
+    loads = Counter[int]()
+    for some in UNITS:
+        loads[owner[some.key]] += some.n_recordings
+    assert max(loads.values()) <= most * sum(loads.values()) / n
+
+
+def test_a_share_is_in_the_order_of_the_listing() -> None:
+    share = Shard(1, 3).of(UNITS)
+    assert share == [unit for unit in UNITS if unit in share]
+    assert Shard(0, 3).of([]) == []
+
+
+def test_a_unit_more_moves_hardly_any_other() -> None:
+    before, after = owners(UNITS, 8), owners([*UNITS[:2000], unit(-1, 500), *UNITS[2000:]], 8)
+    assert sum(before[key] != after[key] for key in before) <= 8
+
+
+def test_large_recordings_count_more_than_small_ones() -> None:
+    units = [unit(number, 100, 10**9 if number % 10 == 0 else 10**6) for number in range(1000)]
+    owner = owners(units, 4)
+    loads = Counter[int]()
+    for some in units:
+        loads[owner[some.key]] += some.n_bytes
+    assert max(loads.values()) <= 1.1 * sum(loads.values()) / 4
+
+
+def test_more_shares_than_units() -> None:
+    assert sorted(owners(UNITS[:3], 8)) == sorted(unit.key for unit in UNITS[:3])
 
 
 @pytest.mark.usefixtures("small_units")

@@ -70,13 +70,13 @@ def test_large_recordings_make_small_units(tmp_path: Path) -> None:
 
 def test_a_recording_that_two_arguments_mean_is_heard_once(tmp_path: Path) -> None:
     (tmp_path / "a.wav").touch()
-    listing = Listing.of([str(tmp_path), str(tmp_path / "a.wav")], "", lambda _: None, Cutting())
+    listing = Listing.of([str(tmp_path), str(tmp_path / "a.wav")], "", lambda _: (), Cutting())
     assert listing.n_recordings == 1
 
 
 def test_arguments_that_mean_nothing_are_kept_as_problems(tmp_path: Path) -> None:
     (tmp_path / "a.wav").touch()
-    listing = Listing.of([str(tmp_path / "gone.csv"), str(tmp_path)], "", lambda _: None, Cutting())
+    listing = Listing.of([str(tmp_path / "gone.csv"), str(tmp_path)], "", lambda _: (), Cutting())
     assert [str(problem) for problem in listing.problems] == [
         f"{tmp_path}/gone.csv: No such file or directory"
     ]
@@ -85,4 +85,4 @@ def test_arguments_that_mean_nothing_are_kept_as_problems(tmp_path: Path) -> Non
 
 def test_standard_input_cannot_be_resumed() -> None:
     with pytest.raises(ConfigError, match="standard input is gone when it was read"):
-        Listing.of(["-"], "", lambda _: None, Cutting())
+        Listing.of(["-"], "", lambda _: (), Cutting())

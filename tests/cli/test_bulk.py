@@ -137,11 +137,6 @@ def test_failures_and_a_summary(
             ("tag", "-", "--resume", "-o", "{0}/x.csv"),
             "standard input is gone when it was read: write it to a",
         ),
-        (
-            ("embed", "{0}", "--resume", "-o", "x.npy"),
-            "parts become a .parquet file or lie in a folder/, got",
-        ),
-        (("detect", "{0}", "--resume", "-o", "x.csv", "--scores", "s"), "--scores and --plot do not go with"),
         (("detect", "{0}", "--resume", "-o", "{0}/x.vtt"), "this format describes one recording; results of"),
         (
             ("tag", "{0}", "--shard", "3/2", "-o", "{0}/x.csv"),

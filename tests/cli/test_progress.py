@@ -1,6 +1,6 @@
 import pytest
 
-from htsat.cli.progress import describe_event, duration
+from htsat.cli.progress import describe_event, duration, fixed
 
 STEP = {
     "event": "step",
@@ -84,3 +84,19 @@ def test_other_events_are_shown_as_they_are():
 )
 def test_lengths_of_time(seconds, text):
     assert duration(seconds) == text
+
+
+def test_a_figure_that_does_not_exist_is_a_dash():
+    assert describe_event(EVALUATION | {"mean_average_precision": None}, 60) == (
+        "-> held out: accuracy 0.8120  mAP -  loss 1.2345"
+    )
+    assert [fixed(value, 2, 5) for value in (1.5, None, float("nan"), float("inf"))] == [
+        " 1.50",
+        "    -",
+        "    -",
+        "  inf",
+    ]
+
+
+def test_a_fault_is_left_to_the_error_that_ends_the_run():
+    assert describe_event({"event": "fault", "step": 3, "what": "loss nan", "clips": ["a.wav"]}, 60) == ""

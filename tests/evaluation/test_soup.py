@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import pytest
 
+from htsat.errors import DataError
 from htsat.evaluation.soup import Method, Soup, make_soup
 from htsat.metrics.summary import Summary
 
@@ -45,3 +47,11 @@ def test_the_greedy_soup_is_never_worse_than_its_best_member(after: float) -> No
     made = soup("greedy", {(0,): 0.7, (1,): 0.6, (0, 1): after})
     assert made.kept == (0,)
     assert made.after == made.before[0]
+
+
+def test_nothing_is_chosen_where_there_is_nothing_to_choose_by() -> None:
+    """A uniform soup needs no figures; a greedy one does."""
+    unknown = dict.fromkeys([(0,), (1,), (0, 1)], math.nan)
+    assert soup("uniform", unknown).kept == (0, 1)
+    with pytest.raises(DataError, match="no recording has any class"):
+        soup("greedy", unknown)

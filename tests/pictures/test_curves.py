@@ -33,3 +33,12 @@ def test_a_run_that_holds_nothing_out_has_a_loss(tmp_path):
     text = drawn(tmp_path, run("first", []))
     assert "training loss" in text
     assert "held-out" not in text
+
+
+def test_figures_that_do_not_exist_are_left_out(tmp_path):
+    """As where no held-out clip has any class; and a loss of NaN, as older runs have it, is a gap."""
+    text = drawn(tmp_path, run("first", [EvaluationPoint(1.0, 2.0, None, None)]))
+    assert "first: no figures after 1 epochs" in text
+    assert "held-out" not in text
+    gaps = History(Path("gaps"), {}, 10, 4, 0, (StepPoint(0.5, float("nan"), 20.0),) * 3, ())
+    assert "training loss" in drawn(tmp_path, gaps)

@@ -11,13 +11,13 @@ import pytest
 import soundfile
 
 from htsat.bulk.inputs import Input
-from htsat.cli.listening import Batch
-from htsat.cli.plot_files import PlotTaker
+from htsat.bulk.layouts import check_own_files
+from htsat.cli.plot_files import PlotFiles
+from htsat.cli.score_files import Scored
 from htsat.errors import ConfigError
 from htsat.loading import load
 from htsat.reports.one_pass import hear, spectrogram_of
 from htsat.reports.parts import Part
-from htsat.reports.plots import PlotFiles
 from htsat.rules import EventRules
 
 RULES = EventRules((0.3, 0.3, 0.3))
@@ -124,25 +124,27 @@ def test_without_matplotlib_the_extra_is_named(htsat, recording, tmp_path, capsy
 
 def test_plots_of_recordings_that_have_been_heard(model, recordings, tmp_path):
     recognizer = load(model)
-    paths = [recordings / "20240601_0530.wav", recordings / "deep" / "20240602_053000.flac"]
-    files = PlotFiles(tmp_path / "plots", [PurePath("20240601_0530.wav"), PurePath("deep/c.flac")])
-    for number, path in enumerate(paths):
-        scores = recognizer.frame_scores(path)
-        files.write(number, path, scores, recognizer.detect(path, RULES), RULES)
+    plots = PlotFiles(tmp_path / "plots", RULES, 2)
+    for name in ("20240601_0530.wav", "deep/20240602_053000.flac"):
+        item = Input(recordings / name, PurePath(name))
+        scored = Scored(recognizer.hear(item.path, RULES), recognizer.frame_scores(item.path))
+        plots.write(plots.path_of(item), item, scored)
     written = sorted(path.relative_to(tmp_path / "plots").as_posix() for path in tmp_path.rglob("*.png"))
-    assert written == ["20240601_0530.png", "deep/c.png"]
+    assert written == ["20240601_0530.png", "deep/20240602_053000.png"]
 
 
 def test_folders_of_plots_that_cannot_be():
     with pytest.raises(ConfigError, match=r"a\.png is one picture; those of 2 recordings need a folder"):
-        PlotFiles(Path("a.png"), [PurePath("a.wav"), PurePath("b.wav")])
+        PlotFiles(Path("a.png"), RULES, 2)
+    with pytest.raises(ConfigError, match=r"a\.png is one picture; those of many recordings need a folder"):
+        PlotFiles(Path("a.png"), RULES, None)
+    twins = [Input(Path(name), PurePath(name)) for name in ("a.wav", "a.flac")]
     with pytest.raises(ConfigError, match="would both be written to"):
-        PlotFiles(Path("plots"), [PurePath("a.wav"), PurePath("a.flac")])
+        check_own_files([PlotFiles(Path("plots"), RULES, 2)], twins)
     with pytest.raises(ConfigError, match="a plot ends with"):
-        PlotFiles(Path("a.txt"), [PurePath("a.wav")])
+        PlotFiles(Path("a.txt"), RULES, 1)
 
 
 def test_standard_input_cannot_be_drawn_as_well():
-    batch = Batch([Input(None, PurePath("stdin"))], 0)
     with pytest.raises(ConfigError, match="--plot reads recordings once more: give files"):
-        PlotTaker(Path("plots"), batch)
+        PlotFiles(Path("plots"), RULES, 1).path_of(Input(None, PurePath("stdin")))

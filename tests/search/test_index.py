@@ -242,6 +242,9 @@ class TestRefused:
         path = write(recordings, "index.npy")
         rows = tmp_path / "index.rows.csv"
         rows.write_text("".join(rows.read_text().splitlines(keepends=True)[:-1]))
+        with pytest.raises(DataError, match=r"index.npy: does not belong to the files beside it"):
+            Index.open(path)
+        (tmp_path / "index.origin.json").unlink()  # files of other programs have none
         n_rows = sum(len(r.vectors) for r in recordings)
         with pytest.raises(DataError, match=f"has {n_rows} vectors, but {n_rows - 1} rows are listed"):
             Index.open(path).nearest(QUERY)

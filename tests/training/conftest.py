@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import soundfile
 import torch
+from torch.utils._pytree import tree_leaves
 
 from htsat.checkpoints import load_model
 from htsat.data.augment import WaveformAugmentation
@@ -17,6 +20,7 @@ from htsat.data.events import write_events
 from htsat.scores import SoundEvent
 from htsat.training.experiment import Experiment, Optimisation
 from htsat.training.mixing import Mixup, SpecAugment
+from htsat.training.state import read_state
 
 SAMPLE_RATE = 8_000
 CLIP_SAMPLES = SAMPLE_RATE // 2
@@ -117,3 +121,38 @@ def _heard_frames(model: Path) -> tuple[np.ndarray, np.ndarray]:
         is_inside = (event.onset_s < middles_s) & (middles_s < event.offset_s)
         truth[is_inside, list(PITCHES_HZ).index(event.label)] = True
     return logits, truth
+
+
+class Written:
+    """What a run has left in its folder."""
+
+    def __init__(self, run: Path) -> None:
+        self.run = run
+
+    def events(self, kind: str) -> list[dict[str, Any]]:
+        """Of the log, which must be strict JSON."""
+        lines = (self.run / "log.jsonl").read_text().splitlines()
+        events = [json.loads(line, parse_constant=_refuse_constant) for line in lines]
+        return [event for event in events if event["event"] == kind]
+
+    def is_sound(self) -> bool:
+        """Whether all numbers of models, state and reports are finite, and there is a state."""
+        for path in self.run.rglob("*.safetensors"):
+            load_model(path)  # refuses what is not finite
+        for path in self.run.glob("*.json"):
+            json.loads(path.read_text(), parse_constant=_refuse_constant)
+        trainer = read_state(self.run).trainer
+        leaves = tree_leaves([trainer.network, trainer.averages, trainer.optimizers])
+        tensors = [leaf for leaf in leaves if isinstance(leaf, torch.Tensor)]
+        return bool(tensors) and all(torch.isfinite(tensor).all() for tensor in tensors)
+
+
+@pytest.fixture
+def written() -> type[Written]:
+    """Reads what a run has left."""
+    return Written
+
+
+def _refuse_constant(name: str) -> None:
+    """JSON knows neither NaN nor Infinity, though Python writes and reads them."""
+    raise AssertionError(f"{name} in JSON")

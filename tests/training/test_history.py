@@ -66,3 +66,11 @@ def test_a_damaged_log_is_refused(tmp_path, line):
     (folder / "log.jsonl").write_text(line + "\n")
     with pytest.raises(DataError, match="the settings or the log are damaged"):
         read_history(folder)
+
+
+def test_an_evaluation_without_a_figure_is_never_the_best(tmp_path):
+    unknown = {"event": "evaluation", "loss": 1.0, "accuracy": 0.9, "mean_average_precision": None}
+    run = read_history(write_run(tmp_path / "run", [unknown, *EVENTS, unknown]))
+    assert [point.mean_average_precision for point in run.evaluations] == [None, 0.7, 0.6, None]
+    assert run.best == run.evaluations[1]
+    assert read_history(write_run(tmp_path / "none", [*EVENTS[:2], unknown])).best is None

@@ -59,7 +59,10 @@ def _blocks(frames: Iterable[AudioFrame], sample_rate: int) -> Iterator[FloatArr
     for frame in frames:
         if frame.sample_rate != sample_rate:
             raise AudioError(f"changes its sample rate from {sample_rate} to {frame.sample_rate} Hz")
-        samples = frame.to_ndarray()
+        try:
+            samples = frame.to_ndarray()
+        except ValueError:
+            raise AudioError(f"has samples of a type that is not read: {frame.format.name}") from None
         if frame.format.is_packed:
             samples = samples.reshape(-1, frame.layout.nb_channels).T
         yield mix_down(samples)

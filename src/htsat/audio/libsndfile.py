@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from functools import partial
 from io import BytesIO
 from pathlib import Path
@@ -33,6 +33,9 @@ _MPEG1_HZ = 32_000
 _PAGE_BYTES = 65_307
 """The largest page of an Ogg file."""
 
+_LOUD_FORMATS = ("SDS",)
+"""Dumps of samplers: of damaged ones libsndfile complains on standard output, in the middle of results."""
+
 _UNKNOWN_FRAMES = 2**63 - 1
 """What libsndfile reports for a FLAC stream whose header gives no length."""
 
@@ -53,14 +56,14 @@ class _ForwardReader(soundfile.SoundFile):  # type: ignore[misc]  # (soundfile h
 
 def open_file(source: Encoded, resources: ExitStack) -> DecodedAudio:
     """Open a file; `resources` closes it."""
-    # soundfile itself cannot pass a name on that is no text.
-    name = os.fsencode(source) if isinstance(source, Path) and os.name == "posix" else source
     try:
-        file = resources.enter_context(_ForwardReader(name))
+        file = resources.enter_context(_ForwardReader(_readable(source, resources)))
     except soundfile.LibsndfileError as error:
         raise _undecodable(error) from error
     except TypeError as error:  # soundfile asks for the sample rate of `.raw` files
         raise AudioError("holds samples without a header, so that their rate and type are unknown") from error
+    if file.format in _LOUD_FORMATS:
+        raise UndecodableError(f"{file.format_info} is not read")
     duration_s = None if file.frames == _UNKNOWN_FRAMES else file.frames / file.samplerate
     if file.frames == _UNKNOWN_FRAMES or (file.format == "MP3" and not _is_counted(source)):
         return DecodedAudio(file.samplerate, duration_s, _blocks(file))
@@ -69,6 +72,25 @@ def open_file(source: Encoded, resources: ExitStack) -> DecodedAudio:
     last_jump = file.frames - (_last_page_frames(source) if file.subtype == "VORBIS" else 0)
     jump = partial(_blocks, file, last_jump=last_jump)
     return DecodedAudio(file.samplerate, duration_s, _blocks(file), file.frames, jump)
+
+
+class _Bytes(BytesIO):
+    """Bytes that stay where they are when a damaged header leads nowhere: soundfile prints what is raised."""
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
+        with suppress(ValueError, OverflowError):
+            return super().seek(offset, whence)
+        return self.tell()
+
+
+def _readable(source: Encoded, resources: ExitStack) -> bytes | Path | BinaryIO:
+    if not isinstance(source, Path):
+        return _Bytes(source.getvalue())
+    if source.with_name(f"._{source.name}").exists():
+        # macOS leaves such files on foreign disks; libsndfile would take one for a part of the recording.
+        return resources.enter_context(source.open("rb"))
+    # soundfile itself cannot pass a name on that is no text.
+    return os.fsencode(source) if os.name == "posix" else source
 
 
 def _is_counted(source: Encoded) -> bool:
@@ -121,8 +143,7 @@ def _blocks(
     if first_frame:
         try:
             file.seek(n_read)
-            while n_read < first_frame:
-                n_read += len(file.read(min(_READ_FRAMES, first_frame - n_read)))
+            n_read += _skip(file, first_frame - n_read)
         except soundfile.LibsndfileError as error:
             raise AudioError(f"cannot be decoded from {first_frame / file.samplerate:.2f} s on") from error
     while True:
@@ -139,6 +160,17 @@ def _blocks(
     if 0 < n_read < n_promised:
         there_s, promised_s = n_read / file.samplerate, n_promised / file.samplerate
         raise AudioError(f"is cut off: {there_s:.2f} s of {promised_s:.2f} s can be decoded")
+
+
+def _skip(file: soundfile.SoundFile, n_frames: int) -> int:
+    """Read past so many frames; returns how many there were, fewer where a header lies."""
+    n_skipped = 0
+    while n_skipped < n_frames:
+        n_read = len(file.read(min(_READ_FRAMES, n_frames - n_skipped)))
+        if not n_read:
+            break
+        n_skipped += n_read
+    return n_skipped
 
 
 def _undecodable(error: soundfile.LibsndfileError) -> UndecodableError:

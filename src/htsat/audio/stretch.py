@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
+from itertools import chain
 from math import gcd
 from typing import NamedTuple
 
@@ -25,6 +26,9 @@ _MARGIN_FRAMES = 8192
 """The largest block of Vorbis; MP3, Vorbis and Opus were exact with half of it, and are not without any."""
 _MARGIN_S = 0.1
 """Five times what the resampler's filter needs at 8 kHz."""
+
+MAX_STRETCH_S = 14_400
+"""Four hours are 1.8 GB at 32 kHz. Longer recordings are listened to, but not held in memory."""
 
 _NOTHING = np.zeros(0, np.float32)
 
@@ -75,7 +79,7 @@ def cut_stretch(
     """Resample what `read(first_frame, stop_frame)` gives and cut the stretch out.
 
     Raises:
-        AudioError: when nothing is left of it, or samples are not finite.
+        AudioError: when nothing is left of it, when it is longer than four hours, or samples are not finite.
     """
     rate_out, start, n_samples = stretch
     margin = max(_MARGIN_FRAMES, round(_MARGIN_S * rate_in))
@@ -84,13 +88,28 @@ def cut_stretch(
     n_steps = max(0, start * rate_in // rate_out - margin) // step_in
     first = n_steps * step_in
     stop = None if n_samples is None else (start + n_samples) * rate_in // rate_out + 1 + margin
-    blocks = [block for block in read(first, stop) if len(block)]
-    samples = np.concatenate(list(mono_blocks(blocks, rate_in, rate_out))) if blocks else _NOTHING
+    blocks = (block for block in read(first, stop) if len(block))
+    beginning = next(blocks, None)
+    samples = _NOTHING
+    if beginning is not None:
+        samples = _joined(mono_blocks(chain([beginning], blocks), rate_in, rate_out), rate_out)
     n_early = start - n_steps * step_out
     cut = samples[n_early : None if n_samples is None else n_early + n_samples]
     if not len(cut):
         raise AudioError(f"ends before {start / rate_out:g} s")
     return cut
+
+
+def _joined(blocks: Iterable[FloatArray], sample_rate: int) -> FloatArray:
+    """All samples, unless there are too many: a few bytes hold hours of silence."""
+    parts, n_samples = [], 0
+    for block in blocks:
+        parts.append(block)
+        n_samples += len(block)
+        if n_samples > MAX_STRETCH_S * sample_rate:
+            longest = f"{MAX_STRETCH_S} s, the longest that is read as a whole"
+            raise AudioError(f"lasts longer than {longest}; give a start and a duration")
+    return np.concatenate(parts)
 
 
 def _frames(audio: DecodedAudio, first: int, stop: int | None) -> Iterator[FloatArray]:

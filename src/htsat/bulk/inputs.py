@@ -10,13 +10,13 @@ from __future__ import annotations
 import glob
 import os
 from collections.abc import Iterable, Iterator
-from pathlib import Path, PurePath
+from pathlib import Path, PurePath, PurePosixPath
 from typing import NamedTuple
 
 from htsat.audio import SUFFIXES
 from htsat.bulk import manifests, tars
 from htsat.bulk.manifests import files_in
-from htsat.bulk.remote import RemoteFile, files_at, is_remote
+from htsat.bulk.remote import Neighbours, RemoteFile, files_at, is_remote
 from htsat.bulk.tars import TarMember, members_of
 from htsat.errors import DataError
 
@@ -55,11 +55,14 @@ def find_inputs(argument: str) -> list[Input]:
     Raises:
         DataError: when nothing is found, or a manifest cannot be used.
     """
-    return list(iterate_inputs(argument))
+    return list(dict.fromkeys(iterate_inputs(argument)))
 
 
 def iterate_inputs(argument: str) -> Iterator[Input]:
-    """What `find_inputs` gives, one after the other; errors come where they are met."""
+    """What `find_inputs` gives, one after the other; errors come where they are met.
+
+    A manifest may mean a recording several times, which is for the caller to notice.
+    """
     path = Path(argument)
     if argument == STANDARD_INPUT:
         return iter([Input(None, PurePath("stdin"))])
@@ -150,14 +153,29 @@ def _listed(manifest: Path) -> Iterator[Input]:
         yield Input(manifest.parent / file, _name(PurePath(file)))
 
 
-def _in_shard(shard: Path, name: PurePath) -> Iterator[Input]:
+def _in_shard(shard: Path | RemoteFile, name: PurePath) -> Iterator[Input]:
     for member in members_of(shard):
         yield Input(None, name / _name(PurePath(member.member)), member)
 
 
 def _in_store(address: str) -> Iterator[Input]:
-    for file, below in files_at(address):
-        yield Input(None, _name(PurePath(below if below.name else PurePath(file.name).name)), file)
+    suffixes = (*SUFFIXES, tars.SUFFIX) if glob.has_magic(address) else SUFFIXES
+    for file, below in files_at(address, suffixes):
+        name = _name(PurePath(below if below.name else PurePath(file.name).name))
+        suffix = PurePosixPath(file.name).suffix.lower()
+        if suffix == tars.SUFFIX:
+            yield from _in_shard(file, name)
+        elif suffix in manifests.SUFFIXES:
+            yield from _listed_in_store(file)
+        else:
+            yield Input(None, name, file)
+
+
+def _listed_in_store(manifest: RemoteFile) -> Iterator[Input]:
+    neighbours = Neighbours(manifest)
+    for row in files_in(manifest):
+        file = neighbours.at(row)
+        yield Input(None, _name(PurePath(PurePath(file.name).name if is_remote(row) else row)), file)
 
 
 def _name(path: PurePath) -> PurePath:

@@ -6,22 +6,23 @@
     FOLDER/.htsat/staging/         what is being written; after a crash nobody's, and removed in the end
 
 A unit is written apart, then its files get their names, then its record appears. All of it survives a loss of
-power: files and folders are synced in this order.
+power: files and folders are synced in this order. Files of recordings may lie elsewhere, as pictures do.
 """
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import NamedTuple
 
 from htsat.errors import ConfigError, DataError
-from htsat.files import write_text
+from htsat.files import atomic_path, write_text
 
 STATE = ".htsat"
 PARTS = "parts"
@@ -36,7 +37,10 @@ class Failure(NamedTuple):
 
 
 class Record(NamedTuple):
-    """What became of a unit. `heard_s` is None where nobody knows; `files` are those of single recordings."""
+    """What became of a unit. `heard_s` is None where nobody knows.
+
+    `files` are those of single recordings: below the output, or where an absolute path says.
+    """
 
     n_recordings: int
     failures: Sequence[Failure]
@@ -65,11 +69,15 @@ class Tally(NamedTuple):
 
 
 class Journal:
-    """The state of an output; `suffix` is that of parts, None where each recording has a file of its own."""
+    """The state of an output; `suffix` is that of parts, None where each recording has a file of its own.
 
-    def __init__(self, folder: Path, suffix: str | None) -> None:
+    `elsewhere` are folders outside the output in which files of recordings may lie.
+    """
+
+    def __init__(self, folder: Path, suffix: str | None, elsewhere: Sequence[Path] = ()) -> None:
         self.folder = folder
         self._suffix = suffix
+        self._elsewhere = elsewhere
         self._state = folder / STATE
         self._units = self._state / "units"
         self._staging = self._state / "staging"
@@ -122,9 +130,16 @@ class Journal:
         """What became of a unit; None where the record is not readable, as after a fault of the disk."""
         try:
             fields = json.loads((self._units / f"{key}{_RECORD}").read_text(encoding="utf-8"))
-            return Record(**(fields | {"failures": [Failure(*failure) for failure in fields["failures"]]}))
-        except (ValueError, TypeError, KeyError):
+            record = Record(**(fields | {"failures": [Failure(*failure) for failure in fields["failures"]]}))
+            return record if all(map(self._is_ours, record.files)) else None
+        except (ValueError, TypeError, KeyError, RecursionError):
             return None
+
+    def _is_ours(self, name: str) -> bool:
+        """Whether a name in a record can be that of a result; a record may be anybody's."""
+        path = PurePath(name)
+        is_in_place = not path.is_absolute() or any(map(path.is_relative_to, self._elsewhere))
+        return is_in_place and ".." not in path.parts
 
     def part(self, key: str) -> Path:
         """Where the results of a unit are."""
@@ -146,12 +161,12 @@ class Journal:
         # An older record must never stand beside newer results, as when a unit is tried again.
         record_path.unlink(missing_ok=True)
         _sync_folder(self._units)
-        targets = {self.folder / name: staged / name for name in record.files}
+        targets = {self.folder / name: staged_file(staged, name) for name in record.files}
         if self._suffix is not None and record.has_part:
             targets[self.part(key)] = staged_part(staged, self._suffix)
         for target, source in targets.items():
             target.parent.mkdir(parents=True, exist_ok=True)
-            source.replace(target)
+            _move(source, target)
         for folder in {target.parent for target in targets}:
             _sync_folder(folder)
         write_text(record_path, json.dumps(record._asdict()) + "\n")
@@ -163,9 +178,9 @@ class Journal:
         `keys` are those of all units, `files` the files of their recordings: these stay.
         """
         others = self._keys() - set(keys)
-        if self._suffix is None and others:
-            records = [record for record in map(self.record, others) if record is not None]
-            for name in {name for record in records for name in record.files}.difference(files):
+        records = [record for record in map(self.record, others) if record is not None]
+        if gone := {name for record in records for name in record.files}:
+            for name in gone.difference(files):
                 (self.folder / name).unlink(missing_ok=True)
         for key in others:
             (self._units / f"{key}{_RECORD}").unlink()
@@ -204,6 +219,23 @@ def _sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _move(source: Path, target: Path) -> None:
+    """Give a file that is whole its name, on whatever disk that is."""
+    try:
+        source.replace(target)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        with atomic_path(target) as temporary:
+            shutil.copyfile(source, temporary)
+
+
+def staged_file(staged: Path, name: str) -> Path:
+    """Where a file of a recording is written before it has its name."""
+    path = Path(name)
+    return staged / "elsewhere" / path.relative_to(path.anchor) if path.is_absolute() else staged / path
 
 
 def staged_part(staged: Path, suffix: str) -> Path:

@@ -14,8 +14,8 @@ from htsat.bulk.seen import Seen
 from htsat.bulk.units import Cutting, Unit, cut_units
 from htsat.errors import ConfigError, DataError, HtsatError
 
-FileOf = Callable[[Input], PurePath | None]
-"""The file of a recording in a folder of results, if it has one of its own."""
+FilesOf = Callable[[Input], Sequence[PurePath]]
+"""The files of results that a recording has for itself, if any."""
 
 
 @dataclass(frozen=True)
@@ -26,14 +26,14 @@ class Listing:
     problems: Sequence[HtsatError]
 
     @classmethod
-    def of(cls, arguments: Iterable[str], settings: str, file_of: FileOf, cutting: Cutting) -> Listing:
+    def of(cls, arguments: Iterable[str], settings: str, files_of: FilesOf, cutting: Cutting) -> Listing:
         """List all recordings. `settings` stands for the options that change results.
 
         Raises:
             ConfigError: when two recordings would get the same file, or one is standard input.
         """
         problems: list[HtsatError] = []
-        inputs = _without_clashes(_listed(arguments, problems), file_of)
+        inputs = _without_clashes(_listed(arguments, problems), files_of)
         return cls(list(cut_units(inputs, settings, cutting)), problems)
 
     @property
@@ -46,11 +46,11 @@ class Listing:
         """What stands for all recordings in their order, as they are now, and for the options."""
         return blake2b("".join(unit.key for unit in self.units).encode(), digest_size=16).hexdigest()
 
-    def files(self, file_of: FileOf) -> Iterator[str]:
-        """The files of all recordings that have one of their own."""
+    def files(self, files_of: FilesOf) -> Iterator[str]:
+        """The files that recordings have for themselves."""
         for unit in self.units:
             for item in unit.inputs:
-                yield str(file_of(item))
+                yield from map(str, files_of(item))
 
 
 def _listed(arguments: Iterable[str], problems: list[HtsatError]) -> Iterator[Input]:
@@ -70,13 +70,13 @@ def _require(argument: str) -> None:
         raise DataError(f"{argument}: No such file or directory")
 
 
-def _without_clashes(inputs: Iterable[Input], file_of: FileOf) -> Iterator[Input]:
+def _without_clashes(inputs: Iterable[Input], files_of: FilesOf) -> Iterator[Input]:
     """The recordings, each once; refuses two whose results would be written over each other."""
     titles, files = Seen(), Seen()
     for item in inputs:
         if not titles.is_new(item.title):
             continue
-        file = file_of(item)
-        if file is not None and not files.is_new(str(file)):
-            raise ConfigError(f"{item.title} and another recording would both be written to {file}")
+        for file in files_of(item):
+            if not files.is_new(str(file)):
+                raise ConfigError(f"{item.title} and another recording would both be written to {file}")
         yield item

@@ -1,45 +1,51 @@
 """Manifests: tables that list recordings, as CSV, TSV, JSON Lines or Parquet.
 
-The recordings stand in a column `file`, `filename` or `path`, each any number of times.
+The recordings stand in a column `file`, `filename` or `path`, each any number of times. A manifest lies on a
+disk or in an object store.
 """
 
 from __future__ import annotations
 
 import csv
+import io
 import json
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
-from typing import Any
+from pathlib import Path, PurePosixPath
+from typing import Any, BinaryIO
 
-from htsat.bulk.seen import Seen
+from htsat.bulk.remote import RemoteFile
 from htsat.errors import DataError, MissingExtraError, last_line
+from htsat.formats.bounded import bounded_lines
 
 SUFFIXES = (".csv", ".tsv", ".jsonl", ".parquet")
 _COLUMNS = ("file", "filename", "path")
 
 
-def files_in(manifest: Path) -> Iterator[str]:
-    """The recordings of a manifest as they stand there, each once, in the order of their first rows.
+def files_in(manifest: Path | RemoteFile) -> Iterator[str]:
+    """The recordings of a manifest as they stand there, row by row.
 
     Raises:
         DataError: when it cannot be read, or lists nothing.
         MissingExtraError: for Parquet, when pyarrow is not installed.
     """
-    rows = _parquet_rows if manifest.suffix.lower() == ".parquet" else _text_rows
-    seen = Seen()
-    with _reading(manifest):
-        for row in rows(manifest):
-            file = _file_of(row)
-            if seen.is_new(file):
-                yield file
-    if not len(seen):
+    suffix = PurePosixPath(str(manifest)).suffix.lower()
+    is_empty = True
+    with _reading(manifest), _opened(manifest) as file:
+        for row in _parquet_rows(file) if suffix == ".parquet" else _text_rows(file, suffix):
+            is_empty = False
+            yield _file_of(row)
+    if is_empty:
         raise DataError(f"{manifest}: lists no recordings")
 
 
+def _opened(manifest: Path | RemoteFile) -> BinaryIO:
+    return manifest.open("rb") if isinstance(manifest, Path) else manifest.open()
+
+
 @contextmanager
-def _reading(manifest: Path) -> Iterator[None]:
+def _reading(manifest: Path | RemoteFile) -> Iterator[None]:
     try:
         yield
     except OSError as error:
@@ -48,18 +54,18 @@ def _reading(manifest: Path) -> Iterator[None]:
         raise DataError(f"{manifest}: is not a manifest: {error}") from error
 
 
-def _text_rows(manifest: Path) -> Iterator[Any]:
-    with manifest.open(newline="", encoding="utf-8-sig") as lines:
-        yield from _rows(manifest, lines)
+def _text_rows(file: BinaryIO, suffix: str) -> Iterator[Any]:
+    with io.TextIOWrapper(file, encoding="utf-8-sig", newline="") as lines:
+        yield from _rows(bounded_lines(lines), suffix)
 
 
-def _rows(manifest: Path, lines: Iterable[str]) -> Iterable[Any]:
-    if manifest.suffix.lower() == ".jsonl":
+def _rows(lines: Iterable[str], suffix: str) -> Iterable[Any]:
+    if suffix == ".jsonl":
         return (json.loads(line) for line in lines if line.strip())
-    return csv.DictReader(lines, delimiter="\t" if manifest.suffix.lower() == ".tsv" else ",")
+    return csv.DictReader(lines, delimiter="\t" if suffix == ".tsv" else ",")
 
 
-def _parquet_rows(manifest: Path) -> Iterator[Any]:
+def _parquet_rows(manifest: BinaryIO) -> Iterator[Any]:
     try:
         import pyarrow as pa
         from pyarrow import parquet

@@ -1,36 +1,81 @@
 """Object stores as inputs (`s3://bucket/sounds/`, `gs://...`): whatever fsspec has a driver for.
 
-Needs fsspec, which comes with the extra `remote`, and the driver of the store. Paths without `://` never come
-here. Each recording is read when its turn comes.
+Needs fsspec, which comes with the extra `remote`, and the driver of the store, which tries again where that
+helps. Paths without `://` never come here. Each recording is read when its turn comes.
 """
 
 from __future__ import annotations
 
 import glob
-from collections.abc import Iterator, Mapping
+import io
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import PurePosixPath
-from typing import Any, BinaryIO, NamedTuple, cast
+from typing import Any, BinaryIO, NamedTuple
 
-from htsat.audio import SUFFIXES
 from htsat.errors import DataError, HtsatError, MissingExtraError, last_line
 
 _MARK = "://"
 _VERSIONS = ("ETag", "etag", "LastModified", "last_modified", "mtime", "modified", "updated", "created")
 """What drivers call that which changes with a file."""
+_FOLDERS_KEPT = 64
+"""Listings of folders that are in memory, where a manifest names files."""
 
 
 class RemoteFile(NamedTuple):
-    """A recording in a store; `changed` is what its listing says of its version."""
+    """A recording, manifest or shard in a store; `changed` is what its listing says of its version."""
 
     name: str
     size: int
     changed: str
 
+    def __str__(self) -> str:
+        return self.name
+
     def open(self) -> BinaryIO:
-        """Its bytes, fetched as they are read."""
+        """Its bytes from the first to the last, fetched as the driver finds right."""
+        return io.BufferedReader(self._fetched())
+
+    def scattered(self, n_ahead_bytes: int) -> BinaryIO:
+        """For small reads here and there: each fetches so many bytes more, for those that follow."""
+        return io.BufferedReader(self._fetched(cache_type="readahead", block_size=n_ahead_bytes))
+
+    def exact(self) -> io.RawIOBase:
+        """For large reads: each fetches what it asks for."""
+        return self._fetched(cache_type="none")
+
+    def _fetched(self, **caching: object) -> io.RawIOBase:
         with _telling(OSError):
-            return cast("BinaryIO", _fsspec().open(self.name, "rb").open())
+            store, path = _fsspec().core.url_to_fs(self.name)
+            return _Fetched(store.open(path, "rb", **caching))
+
+
+class _Fetched(io.RawIOBase):
+    """What a driver has opened; its errors are those of a file, whatever it raises."""
+
+    def __init__(self, file: Any) -> None:
+        self._file = file
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return bool(self._file.seekable())
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        with _telling(OSError):
+            return int(self._file.seek(offset, whence))
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+        with _telling(OSError):
+            data = self._file.read(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
 
 
 class Found(NamedTuple):
@@ -45,8 +90,10 @@ def is_remote(argument: str) -> bool:
     return _MARK in argument
 
 
-def files_at(address: str) -> Iterator[Found]:
-    """The recordings at an address: a file, all below a folder, or what a pattern matches; sorted.
+def files_at(address: str, suffixes: Collection[str]) -> Iterator[Found]:
+    """What is at an address: a file, or what has a suffix below a folder or among what a pattern matches.
+
+    It comes sorted.
 
     Raises:
         DataError: when there is none, or the store does not answer.
@@ -60,7 +107,7 @@ def files_at(address: str) -> Iterator[Found]:
     base = PurePosixPath(_fixed_part(path) if is_pattern else path)
     for found, detail in sorted(details.items(), key=lambda item: item[0].split("/")):
         below = PurePosixPath(found).relative_to(base)
-        if detail.get("type") == "file" and (found == path or _is_wanted(below)):
+        if detail.get("type") == "file" and (found == path or _is_wanted(below, suffixes)):
             size, changed = int(detail.get("size") or 0), _version(detail)
             yield Found(RemoteFile(store.unstrip_protocol(found), size, changed), below)
 
@@ -74,9 +121,53 @@ def _details(store: Any, path: str, is_pattern: bool) -> dict[str, Mapping[str, 
     return {path: store.info(path)}
 
 
-def _is_wanted(path: PurePosixPath) -> bool:
+class Neighbours:
+    """Files in the store of another one, which names them by their paths from its folder, or by addresses."""
+
+    def __init__(self, file: RemoteFile) -> None:
+        with _telling(DataError, file.name):
+            self._store, path = _fsspec().core.url_to_fs(file.name)
+        self._file, self._folder = file, path.rpartition("/")[0]
+        self._listed = lru_cache(_FOLDERS_KEPT)(self._in_folder)
+
+    def at(self, name: str) -> RemoteFile:
+        """A file; one that is not there has no size.
+
+        Raises:
+            DataError: when the name leads elsewhere, or the store does not answer.
+        """
+        with _telling(DataError, name):
+            path = self._path(name)
+            state = self._listed(path.rpartition("/")[0]).get(path) or self._asked(path)
+            return RemoteFile(self._store.unstrip_protocol(path), *state)
+
+    def _path(self, name: str) -> str:
+        if is_remote(name) and name.partition(_MARK)[0] == self._file.name.partition(_MARK)[0]:
+            return str(self._store._strip_protocol(name))
+        path = PurePosixPath(name)
+        if is_remote(name) or path.is_absolute() or ".." in path.parts:
+            raise DataError(f"{self._file}: names {name}, which is not in the same store")
+        return f"{self._folder}/{path}"
+
+    def _in_folder(self, folder: str) -> dict[str, tuple[int, str]]:
+        """Sizes and versions by path, as far as a listing tells them."""
+        try:
+            details = self._store.ls(folder, detail=True)
+        except (FileNotFoundError, NotImplementedError):
+            return {}
+        return {d["name"]: (int(d["size"]), _version(d)) for d in details if d.get("size") is not None}
+
+    def _asked(self, path: str) -> tuple[int, str]:
+        try:
+            detail = self._store.info(path)
+        except FileNotFoundError:
+            return 0, ""
+        return int(detail.get("size") or 0), _version(detail)
+
+
+def _is_wanted(path: PurePosixPath, suffixes: Collection[str]) -> bool:
     is_hidden = any(part.startswith(".") for part in path.parts)
-    return path.suffix.lower() in SUFFIXES and not is_hidden
+    return path.suffix.lower() in suffixes and not is_hidden
 
 
 def _version(detail: Mapping[str, Any]) -> str:

@@ -35,8 +35,8 @@ class Layout(Protocol[T_contra]):
     def opened(self, path: Path) -> AbstractContextManager[Write[T_contra]]:
         """What writes a part of this path, or files below it."""
 
-    def file_of(self, item: Input) -> PurePath | None:
-        """The file of a recording below the output, where each has one."""
+    def files_of(self, item: Input) -> Sequence[PurePath]:
+        """The files of a recording: below the output, or where an absolute path says."""
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,8 @@ class _Hearing(Generic[T]):
         except ConfigError:
             raise
         except HtsatError as error:
-            refuse_faults_of_the_machine(error)
+            if fault := fault_of_the_machine(error):
+                raise fault from None
             failure = Failure(item.title, str(error).removeprefix(f"{item.title}: "))
             self._failures.append(failure)
         self._listener.heard(failure)
@@ -113,15 +114,14 @@ class _Hearing(Generic[T]):
     def _count(self, item: Input, result: T) -> None:
         heard_s = self._work.heard_s(result)
         self._heard_s = None if heard_s is None or self._heard_s is None else self._heard_s + heard_s
-        file = self._work.layout.file_of(item)
-        if file is not None:
-            self._files.append(str(file))
+        self._files += map(str, self._work.layout.files_of(item))
 
 
-def refuse_faults_of_the_machine(error: BaseException) -> None:
-    """Raise what an error comes from, if no recording is to blame for that."""
+def fault_of_the_machine(error: BaseException) -> OSError | None:
+    """What an error comes from, if no recording is to blame for that."""
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, OSError) and cause.errno in _OF_THE_MACHINE:
-            raise cause
+            return cause
         cause = cause.__cause__
+    return None

@@ -1,27 +1,45 @@
-"""Which share of the units is that of this process, where several machines see one disk."""
+"""Which share of the units is that of this process, where several machines see one disk.
+
+Units in the order of their keys, which are as good as drawn by lot, are cut into stretches of equal size. All
+machines that see the same recordings agree without talking. A recording more or less moves the ends of the
+stretches by a unit at most, so that machines which listed at different times still agree about nearly all.
+"""
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
+from operator import attrgetter
 
+from htsat.bulk.units import Unit
 from htsat.errors import ConfigError
 
 ENVIRONMENT = "env"
+_RECORDING_BYTES = 100_000
+"""What a recording counts beside its size: opening it takes time, and not all sizes are known."""
 
 
 @dataclass(frozen=True)
 class Shard:
-    """Share `index` (from 0) of `n`; the key of a unit says whose it is, whatever else is in the listing."""
+    """Share `index` (from 0) of `n`."""
 
     index: int = 0
     n: int = 1
 
-    def has(self, key: str) -> bool:
-        """Whether a unit is dealt to this share."""
-        return int(key, 16) % self.n == self.index
+    def of(self, units: Sequence[Unit]) -> list[Unit]:
+        """The units that are dealt to this share, in the order that they came in."""
+        by_key = sorted(units, key=attrgetter("key"))
+        ends = list(accumulate(map(_cost, by_key)))
+        # The middle of a unit decides; in whole numbers, so that no machine rounds in its own way.
+        mine = {
+            unit.key
+            for unit, end in zip(by_key, ends, strict=True)
+            if (2 * end - _cost(unit)) * self.n // (2 * ends[-1]) == self.index
+        }
+        return [unit for unit in units if unit.key in mine]
 
     def __str__(self) -> str:
         """As it is written: counted from 1."""
@@ -29,6 +47,10 @@ class Shard:
 
 
 ALL = Shard()
+
+
+def _cost(unit: Unit) -> int:
+    return unit.n_bytes + _RECORDING_BYTES * unit.n_recordings
 
 
 @dataclass(frozen=True)

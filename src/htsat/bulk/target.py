@@ -5,12 +5,12 @@ from __future__ import annotations
 import glob
 import json
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from htsat.bulk.journal import Failure, Journal
-from htsat.bulk.layouts import Joinable
+from htsat.bulk.layouts import Accompanied, Joinable
 from htsat.bulk.listing import Listing
 from htsat.bulk.report import Summary, write_failures
 from htsat.bulk.run import Layout
@@ -42,7 +42,8 @@ class Target:
 
     def journal(self) -> Journal:
         """The state of the run; nothing is written yet."""
-        return Journal(self.folder, self._layout.suffix)
+        elsewhere = self._layout.folders if isinstance(self._layout, Accompanied) else ()
+        return Journal(self.folder, self._layout.suffix, elsewhere)
 
     def beside(self, name: str) -> Path:
         """Where a file about the output lies: in the folder, or as `FILE.name`."""
@@ -50,7 +51,8 @@ class Target:
 
     def is_whole(self, listing: Listing) -> bool:
         """Whether the file was made of just these recordings with these options, and nobody changed it."""
-        if self._file is None or not self._file.is_file():
+        files = [*self._ends(), *map(self.folder.joinpath, listing.files(self._layout.files_of))]
+        if self._file is None or not all(file.is_file() for file in files):
             return False
         try:
             about = json.loads(self.beside("summary.json").read_text(encoding="utf-8"))
@@ -68,7 +70,7 @@ class Target:
         self._forget_leftovers()
         keys = [unit.key for unit in listing.units]
         if not listing.problems:
-            journal.forget_others(keys, listing.files(self._layout.file_of))
+            journal.forget_others(keys, listing.files(self._layout.files_of))
         tallies = journal.done()
         summary = Summary.of(tallies[key] for key in keys)
         document: dict[str, object] = summary.document()
@@ -88,10 +90,16 @@ class Target:
 
     def _forget_leftovers(self) -> None:
         """Remove what calls that were killed here left unfinished: only one at a time comes so far."""
-        ends = [self.beside("failures.csv"), self.beside("summary.json")]
-        for path in ends if self._file is None else [*ends, self._file]:
+        for path in [self.beside("failures.csv"), self.beside("summary.json"), *self._ends()]:
             for leftover in path.parent.glob(f".{glob.escape(path.name)}.????????{path.suffix}"):
                 leftover.unlink()
+
+    def _ends(self) -> Sequence[Path]:
+        """The file of results, and those that tell of it."""
+        if self._file is None:
+            return ()
+        assert isinstance(self._layout, Joinable)  # said by __init__
+        return self._layout.written(self._file)
 
     def _join(self, file: Path, parts: Iterable[Path]) -> None:
         assert isinstance(self._layout, Joinable)  # said by __init__

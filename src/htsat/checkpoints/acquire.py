@@ -6,11 +6,8 @@ Nothing here is done unless somebody asks for a model by name (`htsat models get
 from __future__ import annotations
 
 import dataclasses
-import shutil
-import tempfile
-import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from importlib.util import find_spec
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
@@ -18,6 +15,7 @@ from urllib.parse import unquote, urlsplit
 
 from htsat.checkpoints.resolve import known_names, packaged_models
 from htsat.errors import CheckpointError, ConfigError, MissingExtraError, did_you_mean
+from htsat.files import temporary_folder
 from htsat.zoo.cache import EXPORTED, TRAINABLE, models_folder
 from htsat.zoo.catalog import KnownModel, find_known
 from htsat.zoo.fetch import FetchError, Wanted, below, fetch, is_address
@@ -26,7 +24,6 @@ from htsat.zoo.settings import CACHE
 
 _SPEECH_COMMANDS = "speech-commands"
 _WORKPLACE = "fetching-"
-_DAY_S = 86_400
 
 Check = Callable[[Path], object]
 """Refuses a file that is not a model."""
@@ -144,16 +141,13 @@ def _convert(known: KnownModel, foreign: Path, target: Path) -> tuple[str, ...]:
 
 @contextmanager
 def _workplace() -> Iterator[Path]:
-    """A folder in the cache for files that are not yet models; gone at the end, or a day after a kill."""
+    """A folder in the cache for files that are not yet models; gone at the end, or at the next call."""
     parent = models_folder().parent
-    try:
-        parent.mkdir(parents=True, exist_ok=True)
-        for left_over in parent.glob(f"{_WORKPLACE}*"):
-            if time.time() - left_over.stat().st_mtime > _DAY_S:
-                shutil.rmtree(left_over, ignore_errors=True)
-        folder = tempfile.TemporaryDirectory(dir=parent, prefix=_WORKPLACE, ignore_cleanup_errors=True)
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise FetchError(f"cannot write to {parent}: {reason} ({CACHE} names another folder)") from None
-    with folder as name:
-        yield Path(name)
+    with ExitStack() as resources:
+        try:
+            parent.mkdir(parents=True, exist_ok=True)
+            folder = resources.enter_context(temporary_folder(parent, _WORKPLACE))
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise FetchError(f"cannot write to {parent}: {reason} ({CACHE} names another folder)") from None
+        yield folder

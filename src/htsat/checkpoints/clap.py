@@ -87,6 +87,6 @@ def _stacked(tensors: Tensors) -> Tensors:
 def _query_key_value(tensors: Tensors, query: str) -> list[Tensor]:
     keys = [query.replace(".query.", f".{part}.") for part in ("query", "key", "value")]
     n_axes = tensors[query].ndim
-    if len({shape_of(tensors, key, n_axes) for key in keys}) > 1:
+    if not n_axes or len({shape_of(tensors, key, n_axes) for key in keys}) > 1:
         raise CheckpointError(f"query, key and value differ in shape at {query}")
     return [tensors[key] for key in keys]

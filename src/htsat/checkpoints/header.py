@@ -32,6 +32,11 @@ _FIELDS = {
 }
 _NOT_IN_VERSION_1 = ("fine_width",)
 
+# Far above any network, far below what arithmetic and messages could not bear.
+_LARGEST = 2**48
+_MOST_STAGES = 16
+_MAX_CLIP_SAMPLES = 10_000_000
+
 
 def encode(config: ModelConfig, card: ModelCard) -> dict[str, str]:
     """Safetensors metadata of a model."""
@@ -41,9 +46,14 @@ def encode(config: ModelConfig, card: ModelCard) -> dict[str, str]:
         "labels": list(card.labels),
         "task": card.task,
         "rules": dataclasses.asdict(card.rules),
-        "provenance": dict(card.provenance),
+        "provenance": {name: _as_text(value) for name, value in card.provenance.items()},
     }
     return {_KEY: json.dumps(document, ensure_ascii=False, allow_nan=False)}
+
+
+def _as_text(value: str) -> str:
+    """A path may hold bytes that are no text, which no metadata takes."""
+    return value.encode(errors="backslashreplace").decode()
 
 
 def decode(metadata: Mapping[str, str]) -> tuple[ModelConfig, ModelCard]:
@@ -90,19 +100,26 @@ def _config(document: Mapping[str, object], is_version_1: bool) -> ModelConfig:
     check_names("config field", [name for name in defaults if name not in absent], document)
     try:
         values = {name: _like(value, defaults[name], name) for name, value in document.items()}
-        return ModelConfig(**values)  # type: ignore[arg-type]
+        config = ModelConfig(**values)  # type: ignore[arg-type]
     except (ConfigError, OverflowError) as error:
         raise CheckpointError(f"config: {error}") from None
+    if config.clip_samples > _MAX_CLIP_SAMPLES:
+        raise CheckpointError(
+            f"config asks for clips of {config.clip_samples:,} samples, allowed are {_MAX_CLIP_SAMPLES:,}"
+        )
+    return config
 
 
 def _like(value: object, example: object, name: str) -> object:
     """`value` as the type of `example`; JSON has neither tuples nor floats without a point."""
-    if isinstance(example, tuple) and isinstance(value, list):
+    if isinstance(example, tuple) and isinstance(value, list) and len(value) <= _MOST_STAGES:
         return tuple(_like(item, example[0], name) for item in value)
     if isinstance(example, float) and type(value) is int:
-        return float(value)
+        value = float(value)
     if type(value) is not type(example):
         raise CheckpointError(f"config: {name} must be {type(example).__name__}, got {value!r:.60}")
+    if isinstance(value, int | float) and not abs(value) <= _LARGEST:
+        raise CheckpointError(f"config: {name} must lie within {_LARGEST:,}, got {value!r:.60}")
     return value
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 import re
 import warnings
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,8 +16,8 @@ from numpy._core.multiarray import scalar
 from torch import Tensor
 
 from htsat.checkpoints.problems import some
-from htsat.checkpoints.tensors import read_metadata, read_tensors
-from htsat.errors import CheckpointError
+from htsat.checkpoints.tensors import check_plain, read_metadata, read_tensors
+from htsat.errors import CheckpointError, last_line
 
 # Numbers that training scripts log beside their weights; as data they are as harmless as tensors.
 _NUMPY_NUMBERS: list[Any] = [
@@ -54,7 +55,31 @@ def read_foreign(path: Path) -> dict[str, Tensor]:
         if "htsat" in read_metadata(path):
             raise CheckpointError("is an htsat model already")
         return read_tensors(path)
-    return _state_dict(_unpickled(path))
+    _refuse_compression(path)
+    tensors = _state_dict(_unpickled(path))
+    _refuse_views(tensors, path.stat().st_size)
+    return tensors
+
+
+def _refuse_compression(path: Path) -> None:
+    """Torch never compresses; who does could hide any amount of memory in a small file."""
+    try:
+        if not path.is_file() or not zipfile.is_zipfile(path):
+            return
+        with zipfile.ZipFile(path) as archive:
+            entries = archive.infolist()
+    except Exception as error:  # a damaged archive can make the reader raise anything
+        raise CheckpointError(f"not a checkpoint that torch can read ({last_line(error)})") from None
+    is_plain = all(entry.compress_type == zipfile.ZIP_STORED for entry in entries)
+    if not is_plain or sum(entry.file_size for entry in entries) > path.stat().st_size:
+        raise CheckpointError("refused: it is compressed, as no file of torch is")
+
+
+def _refuse_views(tensors: Mapping[str, Tensor], n_bytes: int) -> None:
+    """A few bytes can be shown as a tensor of any size; tied weights, once or twice, are usual."""
+    n_needed = sum(tensor.numel() * tensor.element_size() for tensor in tensors.values())
+    if n_needed > 4 * n_bytes:
+        raise CheckpointError(f"refused: its tensors have {n_needed:,} bytes, but the file only {n_bytes:,}")
 
 
 def _unpickled(path: Path) -> object:
@@ -85,7 +110,11 @@ def _state_dict(content: object) -> dict[str, Tensor]:
             content = content[part]
     if not isinstance(content, Mapping):
         raise CheckpointError(f"expected a dictionary of tensors, got {type(content).__name__}")
-    tensors = {str(key): value.detach() for key, value in content.items() if isinstance(value, Tensor)}
+    named = {key: value for key, value in content.items() if isinstance(key, str)}
+    tensors = {key: value.detach() for key, value in named.items() if isinstance(value, Tensor)}
     if not tensors:
-        raise CheckpointError(f"holds no tensors (keys: {some([str(key) for key in content], 6) or 'none'})")
+        raise CheckpointError(
+            f"holds no tensors (keys: {some([f'{key:.60}' for key in named], 6) or 'none'})"
+        )
+    check_plain(tensors)
     return tensors

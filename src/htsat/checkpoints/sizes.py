@@ -84,7 +84,7 @@ def _config(tensors: Mapping[str, Tensor], head: HeadName, n_classes: int, sampl
 
 
 def _depths(tensors: Mapping[str, Tensor]) -> tuple[int, ...]:
-    found = [re.match(r"stages\.(\d+)\.blocks\.(\d+)\.", key) for key in tensors]
+    found = [re.match(r"stages\.(\d{1,2})\.blocks\.(\d{1,2})\.", key) for key in tensors]
     blocks = {(int(place[1]), int(place[2])) for place in found if place}
     n_stages = 1 + max((stage for stage, _ in blocks), default=0)
     depths = tuple(sum(stage == index for stage, _ in blocks) for index in range(n_stages))

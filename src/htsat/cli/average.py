@@ -15,9 +15,11 @@ from tqdm import tqdm
 from htsat.bulk.inputs import Input
 from htsat.checkpoints.resolve import MODEL_NAME, resolve
 from htsat.cli.labelled import read_labelled
-from htsat.cli.listening import check_output_file, say
+from htsat.cli.listening import check_output_file
 from htsat.cli.main import EXIT_FAILED
 from htsat.cli.parser import Parser, count
+from htsat.cli.progress import fixed
+from htsat.cli.terminal import say
 from htsat.data.manifest import MANIFEST_NAMES, Clip, Manifest
 from htsat.errors import CheckpointError, ConfigError
 from htsat.evaluation.ensemble import Ensemble
@@ -179,4 +181,4 @@ def _describe(soup: Soup, names: Sequence[str], args: Namespace) -> Iterator[str
 
 def _figures(summary: Summary[float]) -> str:
     accuracy = "" if summary.accuracy is None else f"  {summary.accuracy:8.4f}"
-    return f"{summary.mean_average_precision:7.4f}{accuracy}"
+    return f"{fixed(summary.mean_average_precision, 4, 7)}{accuracy}"

@@ -16,18 +16,19 @@ from tqdm import tqdm
 
 import htsat
 from htsat.bulk.inputs import Input
-from htsat.bulk.journal import Failure, Tally
+from htsat.bulk.journal import Failure, Journal, Tally
 from htsat.bulk.listing import Listing
 from htsat.bulk.lock import working_on
 from htsat.bulk.report import Summary
-from htsat.bulk.run import Work, run_units
+from htsat.bulk.run import Listener, Work, run_units
 from htsat.bulk.sharding import ALL, Shard, shard_of
 from htsat.bulk.target import Target
 from htsat.bulk.units import Cutting, Unit
-from htsat.cli.listening import is_folder, say, sources_of
+from htsat.cli.listening import is_folder, sources_of
 from htsat.cli.main import EXIT_FAILED, EXIT_INTERRUPTED
-from htsat.cli.parser import Parser
+from htsat.cli.parser import Parser, count
 from htsat.cli.searching import model_file
+from htsat.cli.terminal import say
 from htsat.errors import ConfigError, HtsatError
 from htsat.files import sha256
 
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 Heard = TypeVar("Heard")
+Runner = Callable[[Sequence[Unit], Work[Any], Journal, Listener], None]
+"""Hears units and writes them down, as `run_units` does."""
 
 EXIT_TERMINATED = 128 + signal.SIGTERM
 CUTTING = Cutting()
@@ -59,6 +62,8 @@ _OPTIONS = {
     "overlap": "--overlap",
     "short": "--short",
     "gate": "--gate",
+    "scores": "--scores",
+    "plot": "--plot",
 }
 """Options that change results; the others only change how fast they come."""
 
@@ -84,11 +89,23 @@ def add_bulk_options(parser: Parser) -> None:
         help="the same for the I-th of N shares (from 1), on machines that share a disk; env or env/N: as "
         "torchrun, SLURM or Kubernetes say; in the end a call without --shard joins all",
     )
+    group.add_argument(
+        "--engine-cluster",
+        choices=["ray"],
+        help="the same on the Ray cluster at RAY_ADDRESS, or on one that is started here",
+    )
+    group.add_argument(
+        "--workers",
+        type=count,
+        metavar="N",
+        help="networks in the cluster, each with a GPU (--device cuda) or --threads processors (default: 1), "
+        "and --jobs processors that decode for it (default: as many as there is room for)",
+    )
 
 
 def is_bulk(args: Namespace) -> bool:
     """Whether results come in parts."""
-    return bool(args.resume or args.retry or args.shard is not None)
+    return bool(args.resume or args.retry or args.shard is not None or args.engine_cluster is not None)
 
 
 def each(
@@ -105,7 +122,9 @@ def each(
     return results
 
 
-def run_bulk(args: Namespace, model: LoadedModel, work: Work[T], format_name: str) -> int:
+def run_bulk(
+    args: Namespace, model: LoadedModel, work: Work[T], format_name: str, runner: Runner = run_units
+) -> int:
     """Hear what is not done yet; returns the exit code.
 
     Raises:
@@ -113,10 +132,13 @@ def run_bulk(args: Namespace, model: LoadedModel, work: Work[T], format_name: st
         BusyError: when another process works on the output.
     """
     if args.output is None:
-        raise ConfigError("--resume, --retry and --shard need a place for parts: -o FOLDER/ or -o FILE")
+        raise ConfigError(
+            "--resume, --retry and --shard need a place for parts: -o FOLDER/ or -o FILE"
+            + (" (--engine-cluster too)" if args.engine_cluster else "")
+        )
     target = Target(args.output, work.layout, is_folder=is_folder(args.output))
     shard = ALL if args.shard is None else shard_of(args.shard)
-    settings = _settings(args, model, format_name)
+    settings = settings_of(args, model, format_name)
     journal = target.journal()
     journal.begin()
     with working_on(journal.state, args.output, shard), _ending_on_sigterm():
@@ -127,10 +149,10 @@ def run_bulk(args: Namespace, model: LoadedModel, work: Work[T], format_name: st
             say(f"{args.output} has all {listing.n_recordings} recordings already")
             return _exit_code(listing, 0)
         done = {key: tally for key, tally in journal.done().items() if not (args.retry and tally.n_failed)}
-        units = [unit for unit in listing.units if shard.has(unit.key)]
+        units = shard.of(listing.units)
         with _Telling(units, done) as telling:
             try:
-                run_units([unit for unit in units if unit.key not in done], work, journal, telling)
+                runner([unit for unit in units if unit.key not in done], work, journal, telling)
             except KeyboardInterrupt as stop:
                 return telling.stopped(stop)
         if shard != ALL:
@@ -141,7 +163,7 @@ def run_bulk(args: Namespace, model: LoadedModel, work: Work[T], format_name: st
 
 def _listed(args: Namespace, work: Work[Any], settings: dict[str, str]) -> Listing:
     words = json.dumps(settings, sort_keys=True)
-    listing = Listing.of(args.inputs, words, work.layout.file_of, CUTTING)
+    listing = Listing.of(args.inputs, words, work.layout.files_of, CUTTING)
     for problem in listing.problems:
         say(str(problem))
     if not listing.units:
@@ -210,7 +232,7 @@ class _Telling:
         return every
 
 
-def _settings(args: Namespace, model: LoadedModel, format_name: str) -> dict[str, str]:
+def settings_of(args: Namespace, model: LoadedModel, format_name: str) -> dict[str, str]:
     """All that results depend on, in words, by the option that chooses it."""
     values = vars(args)
     settings = {

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import get_args
 
 from htsat.cli.labelled import read_labels
 from htsat.cli.parser import Parser
+from htsat.cli.terminal import say
 from htsat.scores import Task
 
 _DESCRIPTION = """Turn a checkpoint of the official HTS-AT, of an unfused CLAP with HTS-AT (LAION or Hugging
@@ -26,7 +26,7 @@ def main(argv: list[str]) -> int:
     labels = None if args.labels is None else read_labels(args.labels)
     (network, card), notes = convert(args.foreign, labels, args.task, args.sample_rate)
     for note in notes:
-        print(f"note: {note}", file=sys.stderr)
+        say(note)
     save_model(args.output, network, card)
     print(args.output)
     return 0

@@ -5,13 +5,15 @@ from __future__ import annotations
 from argparse import BooleanOptionalAction, Namespace, _ArgumentGroup
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import replace
+from functools import partial
 from operator import attrgetter
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 from htsat.bulk.inputs import Input
-from htsat.bulk.layouts import layout_of
+from htsat.bulk.layouts import OwnFile, accompanied, check_own_files, layout_of
 from htsat.bulk.run import Work
+from htsat.cli.bulk_cluster import Recipe, for_driver, runner_of
 from htsat.cli.bulk_run import add_bulk_options, each, is_bulk, run_bulk
 from htsat.cli.class_options import add_class_options, shown_classes
 from htsat.cli.listening import (
@@ -24,15 +26,16 @@ from htsat.cli.listening import (
     shows_progress,
 )
 from htsat.cli.parser import Parser, add_inputs, add_model_options, add_text_output, probability, seconds
-from htsat.cli.plot_files import PlotTaker
-from htsat.cli.score_files import ScoreFiles, Taker, hear_with_scores
-from htsat.errors import ConfigError, HtsatError
+from htsat.cli.plot_files import PlotFiles
+from htsat.cli.score_files import Scored, ScoreFiles, hear_scored
+from htsat.errors import HtsatError
 from htsat.formats import ALL_EVENT_FORMATS, DetectedRecording
 from htsat.rules import BoxRules, EventRules
 from htsat.scores import FrequencyBand
 
 if TYPE_CHECKING:
     from htsat.engines.protocol import ModelDescription
+    from htsat.loading import LoadedModel
     from htsat.recognition.hearing import Hearing
     from htsat.recognition.pipeline import Source
 
@@ -40,41 +43,86 @@ _RULES = ("median_filter_s", "clip_threshold", "max_gap_s", "min_duration_s")
 _NEVER = 1.0
 """A threshold that no probability exceeds."""
 
+Heard = TypeVar("Heard")
+
+
+class _Listening(NamedTuple, Generic[Heard]):
+    """How recordings are heard, what of that is written, and what files each of them gets beside."""
+
+    hear: Callable[[Sequence[Source]], Generator[Heard | HtsatError, None, None]]
+    describe: Callable[[Input, Heard], DetectedRecording]
+    duration_s: Callable[[Heard], float]
+    files: Sequence[OwnFile[Heard]] = ()
+
 
 def main(argv: list[str]) -> int:
     """Run the command."""
     args = _parser().parse(argv)
     one_format = choose_format(args, ALL_EVENT_FORMATS)
     batch = None if is_bulk(args) else Batch.found(args.inputs)
-    if batch is None and (args.scores is not None or args.plot is not None):
-        raise ConfigError("--scores and --plot do not go with results in parts (--resume, --retry, --shard)")
-    model = load_model(args)
+    model = load_model(for_driver(args))
     require_classes(model)
-    rules = choose_rules(args, model.description)
-    heard = FrequencyBand(0.0, model.description.sample_rate / 2)
-
-    def detected(item: Input, hearing: Hearing) -> DetectedRecording:
-        return DetectedRecording(item.title, hearing.duration_s, hearing.events, heard)
-
-    def hear(sources: Sequence[Source]) -> Generator[Hearing | HtsatError, None, None]:
-        return model.hear_all(sources, rules, jobs=args.jobs)
-
     if batch is None:
-        work = Work(each(hear, detected), attrgetter("duration_s"), layout_of(one_format))
-        return run_bulk(args, model, work, format_name(one_format, ALL_EVENT_FORMATS))
-    takers = _takers(args, batch)
-    with results(args.output, one_format, batch.inputs) as write:
-        return batch.run(
-            hear_with_scores(model, batch, rules, takers, args.jobs) if takers else hear(batch.sources),
-            lambda item, hearing: write(item.name, detected(item, hearing)),
-            shows_progress=shows_progress(args.output),
-        )
+        runner = runner_of(args, model, Recipe(load_model, work_of))
+        name = format_name(one_format, ALL_EVENT_FORMATS)
+        return run_bulk(args, model, work_of(args, model), name, runner)
+    listening = _listening_of(args, model, len(batch.inputs))
+    check_own_files(listening.files, batch.inputs)
+    with results(args.output, one_format, batch.inputs) as write_events:
+
+        def write(item: Input, found: Any) -> None:
+            for file in listening.files:
+                file.write(file.path_of(item), item, found)
+            write_events(item.name, listening.describe(item, found))
+
+        return batch.run(listening.hear(batch.sources), write, shows_progress=shows_progress(args.output))
 
 
-def _takers(args: Namespace, batch: Batch) -> list[Taker]:
-    """What else is made of the scores of a recording."""
-    takers: list[Taker] = [] if args.scores is None else [ScoreFiles(args.scores, batch).take]
-    return takers if args.plot is None else [*takers, PlotTaker(args.plot, batch).take]
+def work_of(args: Namespace, model: LoadedModel) -> Work[Any]:
+    """What is done with recordings, by whichever process."""
+    listening = _listening_of(args, model, None)
+    events = layout_of(choose_format(args, ALL_EVENT_FORMATS))
+    layout = accompanied(events, listening.describe, listening.files)
+    return Work(each(listening.hear, lambda _, found: found), listening.duration_s, layout)
+
+
+def _listening_of(args: Namespace, model: LoadedModel, n_recordings: int | None) -> _Listening[Any]:
+    rules = choose_rules(args, model.description)
+    files = _own_files(args, rules, n_recordings)
+    return _with_scores(args, model, rules, files) if files else _events_alone(args, model, rules)
+
+
+def _events_alone(args: Namespace, model: LoadedModel, rules: EventRules) -> _Listening[Hearing]:
+    """In memory that does not grow with the length of recordings."""
+    return _Listening(
+        lambda sources: model.hear_all(sources, rules, jobs=args.jobs),
+        partial(_detected, model.description),
+        attrgetter("duration_s"),
+    )
+
+
+def _with_scores(
+    args: Namespace, model: LoadedModel, rules: EventRules, files: Sequence[OwnFile[Scored]]
+) -> _Listening[Scored]:
+    return _Listening(
+        lambda sources: hear_scored(model, sources, rules, args.jobs),
+        lambda item, scored: _detected(model.description, item, scored.hearing),
+        attrgetter("hearing.duration_s"),
+        files,
+    )
+
+
+def _detected(model: ModelDescription, item: Input, hearing: Hearing) -> DetectedRecording:
+    heard = FrequencyBand(0.0, model.sample_rate / 2)
+    return DetectedRecording(item.title, hearing.duration_s, hearing.events, heard)
+
+
+def _own_files(args: Namespace, rules: EventRules, n_recordings: int | None) -> list[OwnFile[Scored]]:
+    """What else is made of the scores of each recording."""
+    files: list[OwnFile[Scored]] = [] if args.scores is None else [ScoreFiles(args.scores, rules)]
+    if args.plot is not None:
+        files.append(PlotFiles(args.plot, rules, n_recordings))
+    return files
 
 
 def choose_rules(args: Namespace, model: ModelDescription) -> EventRules:
@@ -111,20 +159,25 @@ def _parser() -> Parser:
     add_text_output(parser, ALL_EVENT_FORMATS)
     parser.add_argument(
         "--scores",
-        type=Path,
+        type=_absolute,
         metavar="FOLDER",
         help="also write the scores of every frame after all rules but the thresholds, an .npz for each "
         "recording, for evaluate-events --scores",
     )
     parser.add_argument(
         "--plot",
-        type=Path,
+        type=_absolute,
         metavar="PATH",
         help="also draw each recording: a folder with a .png for each, or one .png, .svg or .html",
     )
     add_bulk_options(parser)
     add_model_options(parser)
     return parser
+
+
+def _absolute(text: str) -> Path:
+    """A path that means the same wherever a call is made."""
+    return Path(text).absolute()
 
 
 def add_rules(parser: Parser) -> None:

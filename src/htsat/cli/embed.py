@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from argparse import Namespace
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
+from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from htsat.bulk.inputs import Input
-from htsat.bulk.layouts import EmbeddingParts
+from htsat.bulk.layouts import EmbeddingParts, NpyParts, accompanied
 from htsat.bulk.run import Work
+from htsat.cli.bulk_cluster import Recipe, for_driver, runner_of
 from htsat.cli.bulk_run import add_bulk_options, each, is_bulk, run_bulk
 from htsat.cli.listening import Batch, check_output_file, is_folder, load_model, shows_progress
 from htsat.cli.parser import Parser, add_inputs, add_model_options
@@ -21,6 +24,7 @@ from htsat.recognition.hearing import Embeddings
 from htsat.search.origin import origin_of
 
 if TYPE_CHECKING:
+    from htsat.loading import LoadedModel
     from htsat.recognition.pipeline import Source
 
 _FOLDER_SUFFIX = ".npy"
@@ -33,23 +37,31 @@ def main(argv: list[str]) -> int:
     args = _parser().parse(argv)
     if not is_folder(args.output) and Path(args.output).suffix not in FORMATS:
         raise ConfigError(f"-o must be a {' or '.join(FORMATS)} file or a folder/, got {args.output!r}")
-    in_bulk = is_bulk(args)
-    if in_bulk and not is_folder(args.output) and Path(args.output).suffix != EmbeddingParts.suffix:
-        raise ConfigError(
-            f"parts become a {EmbeddingParts.suffix} file or lie in a folder/, got {args.output!r}"
-        )
-    batch = None if in_bulk else Batch.found(args.inputs)
-    model = load_model(args)
+    batch = None if is_bulk(args) else Batch.found(args.inputs)
+    model = load_model(for_driver(args))
+    if batch is None:
+        runner = runner_of(args, model, Recipe(load_model, work_of))
+        return run_bulk(args, model, work_of(args, model), "npy" if _is_array(args) else "parquet", runner)
     origin = origin_of(model.engine, model_file(args), args.per, args.overlap)
+    with _results(args.output, origin, batch.inputs) as write:
+        found = model.embed_all(batch.sources, args.per, jobs=args.jobs)
+        return batch.run(found, write, shows_progress=shows_progress(args.output))
+
+
+def work_of(args: Namespace, model: LoadedModel) -> Work[Embeddings]:
+    """What is done with recordings, by whichever process."""
 
     def hear(sources: Sequence[Source]) -> Generator[Embeddings | HtsatError, None, None]:
         return model.embed_all(sources, args.per, jobs=args.jobs)
 
-    if batch is None:
-        work = Work(each(hear, _embedded), lambda _: None, EmbeddingParts(origin))
-        return run_bulk(args, model, work, "parquet")
-    with _results(args.output, origin, batch.inputs) as write:
-        return batch.run(hear(batch.sources), write, shows_progress=shows_progress(args.output))
+    origin = origin_of(model.engine, model_file(args), args.per, args.overlap)
+    parts = NpyParts(origin) if _is_array(args) else EmbeddingParts(origin)
+    return Work(each(hear, lambda _, found: found), attrgetter("stop_s"), accompanied(parts, _embedded, []))
+
+
+def _is_array(args: Namespace) -> bool:
+    """Whether all vectors become one `.npy`."""
+    return not is_folder(args.output) and Path(args.output).suffix == _FOLDER_SUFFIX
 
 
 def _embedded(item: Input, found: Embeddings) -> EmbeddedRecording:

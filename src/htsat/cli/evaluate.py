@@ -13,9 +13,10 @@ from tqdm import tqdm
 from htsat.bulk.inputs import Input
 from htsat.cli.evaluation_table import describe_evaluation
 from htsat.cli.labelled import read_labelled
-from htsat.cli.listening import check_output_file, load_model, require_classes, say
+from htsat.cli.listening import check_output_file, load_model, require_classes
 from htsat.cli.main import EXIT_FAILED
 from htsat.cli.parser import Parser, add_model_options, count
+from htsat.cli.terminal import say
 from htsat.data.manifest import MANIFEST_NAMES, Clip, Manifest
 from htsat.errors import ConfigError
 from htsat.evaluation.class_map import ClassMap

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from htsat.cli.progress import fixed
 from htsat.data.manifest import Clip
 from htsat.evaluation.detection import DetectionReport
 from htsat.evaluation.event_report import describe_events
@@ -43,11 +44,11 @@ def _figures(report: Report) -> Iterator[str]:
     figures = zip(("accuracy", "mAP", "mAUC", "d'"), report.summary, report.interval_95, strict=True)
     for name, value, interval in figures:
         if value is not None and interval is not None:
-            yield f"{name:<9} {value:7.4f}   {_bounds(interval)}"
+            yield f"{name:<9} {fixed(value, 4, 7)}   {_bounds(interval)}"
 
 
 def _bounds(interval: Interval) -> str:
-    return f"{interval.low:.4f} to {interval.high:.4f}"
+    return f"{fixed(interval.low, 4)} to {fixed(interval.high, 4)}"
 
 
 def _hardest_classes(report: Report) -> Iterator[str]:
@@ -55,7 +56,9 @@ def _hardest_classes(report: Report) -> Iterator[str]:
     yield "     AP     AUC  clips  class"
     heard = [entry for entry in report.per_class if entry.n_positives]
     for entry in sorted(heard, key=lambda entry: entry.average_precision)[:_N_SHOWN]:
-        numbers = f"{entry.average_precision:7.4f} {entry.roc_auc:7.4f} {entry.n_positives:6d}"
+        numbers = (
+            f"{fixed(entry.average_precision, 4, 7)} {fixed(entry.roc_auc, 4, 7)} {entry.n_positives:6d}"
+        )
         yield f"{numbers}  {entry.label}"
 
 

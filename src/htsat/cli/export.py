@@ -13,9 +13,9 @@ from htsat.audio import open_audio
 from htsat.bulk.inputs import FILES_ALONE, find_inputs
 from htsat.checkpoints.resolve import resolve
 from htsat.cli.labelled import clip_bar, read_labelled
-from htsat.cli.listening import say
 from htsat.cli.main import EXIT_FAILED
 from htsat.cli.parser import Parser, count
+from htsat.cli.terminal import say
 from htsat.data.manifest import Manifest
 from htsat.engines.exported import FilePrecision, check_suffix
 from htsat.errors import ConfigError
@@ -100,7 +100,7 @@ def _describe(comparison: Comparison) -> Iterator[str]:
     yield "           original   exported     change"
     for name, field in (("accuracy", "accuracy"), ("mAP", "mean_average_precision")):
         before, after = getattr(comparison.original, field), getattr(comparison.exported, field)
-        if before is not None:
+        if before is not None and not math.isnan(before):  # NaN: no recording has any class
             yield f"{name:<8} {before:10.4f} {after:10.4f} {after - before:+10.4f}"
 
 

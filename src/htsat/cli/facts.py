@@ -11,7 +11,7 @@ from pathlib import Path
 
 from htsat.audio import SUFFIXES
 from htsat.checkpoints.resolve import MODEL_NAME
-from htsat.cli.progress import duration
+from htsat.cli.progress import duration, fixed
 from htsat.data.manifest import Clip, read_data
 from htsat.training.history import EvaluationPoint, History
 from htsat.training.log import LOG_NAME
@@ -93,7 +93,8 @@ def _flat(settings: Mapping[str, object], prefix: str = "") -> dict[str, object]
 
 def _scores(point: EvaluationPoint) -> str:
     accuracy = "" if point.accuracy is None else f"accuracy {point.accuracy:.4f}, "
-    return f"{accuracy}mAP {point.mean_average_precision:.4f}, loss {point.loss:.4f} at epoch {point.epoch:g}"
+    precision = fixed(point.mean_average_precision, 4)
+    return f"{accuracy}mAP {precision}, loss {point.loss:.4f} at epoch {point.epoch:g}"
 
 
 def _measured(folder: Path) -> Facts:
@@ -104,7 +105,7 @@ def _measured(folder: Path) -> Facts:
         if path.is_file():
             report = json.loads(path.read_text(encoding="utf-8"))
             accuracy = f"accuracy {report['accuracy']:.4f}, " if "accuracy" in report else ""
-            figures = f"{accuracy}mAP {report['mAP']:.4f} on {report['n_clips']} clips"
+            figures = f"{accuracy}mAP {fixed(report['mAP'], 4)} on {report['n_clips']} clips"
             measured.append((name.replace("_", " "), figures))
     return measured
 

@@ -9,8 +9,8 @@ import soundfile
 from htsat.audio import SUFFIXES, open_audio
 from htsat.checkpoints.describe import facts
 from htsat.checkpoints.resolve import EXPORTED_NAME, MODEL_NAME, resolve
-from htsat.cli.listening import say
 from htsat.cli.parser import Parser
+from htsat.cli.terminal import say
 from htsat.data.manifest import MANIFEST_NAMES
 from htsat.engines.choose import is_exported, is_installed, is_model, read_exported
 from htsat.errors import ConfigError, HtsatError
@@ -121,7 +121,8 @@ def _audio_facts(path: Path) -> Facts:
     with open_audio(path, _ANY_RATE_HZ) as stream:  # refuses what is not audio, in one line
         duration_s = stream.duration_s
     try:
-        header = soundfile.info(path)
+        with path.open("rb") as file:  # a name need not be text
+            header = soundfile.info(file)
         kind = _header(f"{header.format_info}, {header.subtype_info}", header.samplerate, header.channels)
     except soundfile.LibsndfileError:
         kind = _ffmpeg_header(path)

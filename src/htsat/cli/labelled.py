@@ -9,6 +9,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from htsat.audio import SUFFIXES
+from htsat.cli.terminal import say
 from htsat.data.manifest import Clip, Manifest, read_data
 from htsat.errors import DataError
 from htsat.labels import LabelSet
@@ -22,7 +23,7 @@ def read_labelled(source: Path) -> Manifest:
     """
     manifest = read_data(source, SUFFIXES)
     for note in manifest.notes:
-        print(f"htsat: {note}", file=sys.stderr)
+        say(note)
     return manifest
 
 

@@ -9,9 +9,10 @@ from typing import NamedTuple
 
 from htsat.audio import SUFFIXES as AUDIO_SUFFIXES
 from htsat.bulk.inputs import Input
-from htsat.cli.listening import is_folder, results, say
+from htsat.cli.listening import is_folder, results
 from htsat.cli.main import EXIT_FAILED
 from htsat.cli.parser import Parser
+from htsat.cli.terminal import say
 from htsat.data.label_files import SUFFIXES
 from htsat.data.label_summary import slips, summarize
 from htsat.errors import ConfigError, DataError

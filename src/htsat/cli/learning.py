@@ -16,7 +16,8 @@ from jsonargparse import ArgumentParser, Namespace, set_parsing_settings
 from tqdm import tqdm
 
 from htsat import audio
-from htsat.cli.progress import describe_event
+from htsat.cli.progress import describe_event, fixed
+from htsat.cli.terminal import printable
 from htsat.data.manifest import Clip, read_data
 from htsat.errors import ConfigError, did_you_mean
 from htsat.training.crossvalidation import CrossValidation, Spread, Summary, cross_validate
@@ -32,6 +33,7 @@ Settings = Mapping[str, Any]
 _OWN_RECIPE = ("--preset", "--config", "--size", "--network")
 """Options with which a user chooses how a network learns."""
 
+_DEEPEST = 30
 BASE = "base"
 """Key of a file of settings that names the preset it begins with."""
 
@@ -64,7 +66,7 @@ class LearningParser(ArgumentParser):
         known = [option for action in self._actions for option in action.option_strings]
         wrong = next((word for word in message.split() if word.startswith("--")), "")
         hint = did_you_mean(wrong, known) if wrong not in known else ""
-        print(f"{self.prog}: {' '.join(message.split())}{hint}", file=sys.stderr)
+        print(printable(f"{self.prog}: {' '.join(message.split())}{hint}"), file=sys.stderr)
         sys.exit(2)
 
 
@@ -104,15 +106,32 @@ def read_settings(path: Path) -> Settings:
         ConfigError: when it cannot be read, or the base does not exist.
     """
     try:
-        settings = yaml.safe_load(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        _refuse_growth(path, text)
+        settings = yaml.safe_load(text)
     except OSError as error:
         raise ConfigError(f"{path}: {error.strerror}") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: cannot be read as settings ({' '.join(str(error).split())})") from None
+    except (yaml.YAMLError, ValueError, OverflowError, RecursionError) as error:
+        raise ConfigError(
+            f"{path}: cannot be read as settings ({' '.join(str(error).split()):.300})"
+        ) from None
     if not isinstance(settings, dict):
         raise ConfigError(f"{path}: expected settings as `name: value`")
     base = settings.pop(BASE, None)
+    if not isinstance(base, str | None):
+        raise ConfigError(f"{path}: {BASE} must be the name of a preset, got {base!r:.60}")
     return settings if base is None else merged(read_preset(base), settings)
+
+
+def _refuse_growth(path: Path, text: str) -> None:
+    """Refuse what a few lines can make grow without bound: names for values, and values in values."""
+    depth = 0
+    for event in yaml.parse(text):
+        if isinstance(event, yaml.AliasEvent):
+            raise ConfigError(f"{path}: has aliases (*name), which are not read")
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > _DEEPEST:
+            raise ConfigError(f"{path}: has more than {_DEEPEST} values in values")
 
 
 def read_preset(name: str) -> Settings:
@@ -198,7 +217,7 @@ def watcher(n_epochs: int, title: str = "", presets: Sequence[str] = ()) -> Watc
             names = " and ".join(map(repr, presets))
             print(f"settings of preset {names}, by the recordings", file=sys.stderr)
         for line in describe_event(event, n_epochs).splitlines():
-            print(f"{title}{line}", file=sys.stderr)
+            print(printable(f"{title}{line}"), file=sys.stderr)
 
     return Watcher(show, _reading)
 
@@ -218,7 +237,7 @@ def describe_outcome(outcome: Outcome) -> Iterator[str]:
 
 
 def _figures(figures: Figures) -> str:
-    mean = f"mAP {figures.mean_average_precision:.3f}"
+    mean = f"mAP {fixed(figures.mean_average_precision, 3)}"
     return mean if figures.accuracy is None else f"accuracy {figures.accuracy:.3f}, {mean}"
 
 
@@ -233,13 +252,13 @@ def describe_summary(summary: Summary, folder: Path) -> Iterator[str]:
     width = max(len(result.run) for result in summary.results)
     yield f"{'run':<{width}}  clips  accuracy     mAP"
     for result in summary.results:
-        accuracy = "       -" if result.figures.accuracy is None else f"{result.figures.accuracy:8.4f}"
-        mean = result.figures.mean_average_precision
-        yield f"{result.run:<{width}}  {result.figures.n_clips:5d}  {accuracy}  {mean:6.4f}"
+        accuracy = fixed(result.figures.accuracy, 4, 8)
+        mean = fixed(result.figures.mean_average_precision, 4, 6)
+        yield f"{result.run:<{width}}  {result.figures.n_clips:5d}  {accuracy}  {mean}"
     yield ""
-    if summary.accuracy is not None:
-        yield f"accuracy  {_spread(summary.accuracy)}"
-    yield f"mAP       {_spread(summary.mean_average_precision)}"
+    for name, spread in (("accuracy", summary.accuracy), ("mAP", summary.mean_average_precision)):
+        if spread is not None:
+            yield f"{name:<8}  {_spread(spread)}"
     yield str(folder)
 
 

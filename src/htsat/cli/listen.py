@@ -16,8 +16,9 @@ from htsat.audio import ENCODINGS, PcmFormat, pcm_blocks
 from htsat.audio.microphone import Microphone
 from htsat.bulk.inputs import STANDARD_INPUT
 from htsat.cli.detect import add_rules, choose_rules
-from htsat.cli.listening import load_model, require_classes, say
+from htsat.cli.listening import load_model, require_classes
 from htsat.cli.parser import Parser, add_engine_options, count, seconds
+from htsat.cli.terminal import say
 from htsat.errors import ConfigError
 from htsat.formats.live import LIVE_FORMATS, LineFormat
 from htsat.scores import FloatArray, SoundEvent

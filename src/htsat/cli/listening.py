@@ -15,6 +15,7 @@ from tqdm import tqdm
 
 from htsat.bulk.inputs import Input, find_inputs
 from htsat.cli.main import DEBUG, EXIT_FAILED, EXIT_INTERRUPTED
+from htsat.cli.terminal import say
 from htsat.errors import ConfigError, HtsatError
 from htsat.formats.output import Write, check_own_paths, to_file, to_folder, to_stream
 from htsat.formats.recording import AnyFormat, FileFormat, Recording
@@ -114,11 +115,6 @@ def _succeeds(item: Input, result: T | HtsatError, write: Callable[[Input, T], N
         say(str(error))
         return False
     return True
-
-
-def say(message: str) -> None:
-    """Tell the user one line, beside a progress bar if there is one."""
-    tqdm.write(f"htsat: {message}", file=sys.stderr)
 
 
 def load_model(args: Namespace) -> LoadedModel:

@@ -5,7 +5,6 @@ This module imports next to nothing, so that `htsat --help` is instant.
 
 from __future__ import annotations
 
-import io
 import os
 import sys
 import traceback
@@ -18,6 +17,7 @@ from importlib import import_module
 from typing import Any, NamedTuple
 
 import htsat
+from htsat.cli.terminal import printable, take_any_name
 from htsat.errors import ConfigError, HtsatError, HtsatWarning, MissingExtraError, did_you_mean
 
 COMMANDS = {
@@ -68,6 +68,8 @@ _EXTRAS = {
     "transformers": "text",
     "av": "media",
     "fsspec": "remote",
+    "urllib3": "remote",
+    "ray": "ray",
     "matplotlib": "plot",
 }
 
@@ -83,7 +85,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run a command line; return the exit code: 0 done, 1 something failed, 2 wrong use."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     DEBUG.set("--debug" in arguments)
-    _write_any_file_name()
+    take_any_name()
     try:
         with _own_warnings_in_one_line():
             code = _run([argument for argument in arguments if argument != "--debug"])
@@ -98,7 +100,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if DEBUG.get():
             traceback.print_exc()
         problem = _explain(error)
-        print(f"htsat: {problem.message}", file=sys.stderr)
+        print(f"htsat: {printable(problem.message)}", file=sys.stderr)
         return problem.exit_code
 
 
@@ -115,7 +117,7 @@ def _show_warning(
     usual: Callable[..., None], message: Warning | str, category: type[Warning], *place: Any
 ) -> None:
     if issubclass(category, HtsatWarning):
-        print(f"htsat: {message}", file=sys.stderr)
+        print(f"htsat: {printable(str(message))}", file=sys.stderr)
     else:
         usual(message, category, *place)
 
@@ -167,13 +169,6 @@ def _explain(error: BaseException) -> _Problem:
             return _Problem(f"{error.filename}: {error.strerror}", EXIT_FAILED)
     words = " ".join(str(error).split())
     return _Problem(f"internal error: {type(error).__name__}: {words} (--debug shows where)", EXIT_FAILED)
-
-
-def _write_any_file_name() -> None:
-    """Let standard output and error take file names that are not text in the encoding of the terminal."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(encoding="utf-8", errors="surrogateescape")
 
 
 def _drop_standard_output() -> None:

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 from tqdm import tqdm
 
 from htsat.checkpoints.resolve import packaged_models, resolve
-from htsat.cli.listening import say
 from htsat.cli.parser import Parser
+from htsat.cli.terminal import say
 from htsat.errors import ConfigError, HtsatError
 from htsat.zoo.cache import find_kept, kept_models, models_folder
 from htsat.zoo.catalog import KnownModel, known_models

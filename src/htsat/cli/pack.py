@@ -10,6 +10,7 @@ from tqdm import tqdm
 
 from htsat.cli.labelled import read_labelled
 from htsat.cli.parser import Parser, count
+from htsat.cli.terminal import say
 from htsat.data.encoding import Format
 from htsat.data.manifest import INDEX_NAME
 from htsat.data.packing import Packing, pack
@@ -28,7 +29,7 @@ def main(argv: list[str]) -> int:
     with tqdm(total=len(manifest.clips), unit="clip", disable=not sys.stderr.isatty()) as bar:
         packed = pack(manifest, args.output, packing, args.jobs, bar.update)
     for broken in packed.broken:
-        print(f"htsat: left out: {broken.reason}", file=sys.stderr)
+        say(f"left out: {broken.reason}")
     print(f"{packed.n_clips} clips, {packed.n_shards} shards: {args.output / INDEX_NAME}")
     return 1 if packed.broken else 0
 

@@ -3,37 +3,56 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from htsat.bulk.inputs import FILES_ALONE
+from htsat.bulk.inputs import FILES_ALONE, Input
+from htsat.cli.score_files import Scored
 from htsat.errors import ConfigError
-from htsat.recognition.hearing import Hearing
-from htsat.reports.plots import PlotFiles
+from htsat.formats.output import own_path
+from htsat.pictures.canvas import SUFFIXES
+from htsat.reports.one_pass import heard_already
+from htsat.reports.plots import check_plot, write_plot
 from htsat.rules import EventRules
-from htsat.scores import FrameScores
-
-if TYPE_CHECKING:
-    from htsat.cli.listening import Batch
 
 
-class PlotTaker:
-    """Draws recordings that have been heard; each is decoded once more, for its spectrogram.
+class PlotFiles:
+    """Where plots go of recordings that have been heard: one file, or a PNG for each in a folder.
+
+    Each recording is decoded once more, for its spectrogram. `n_recordings` is None where nobody knows.
 
     Raises:
-        ConfigError: when a recording is standard input, or the plots cannot go to `target`.
+        ConfigError: when several recordings have one file, or the suffix is unknown.
         MissingExtraError: when matplotlib is not installed.
     """
 
-    def __init__(self, target: Path, batch: Batch) -> None:
-        if any(item.path is None for item in batch.inputs):
-            raise ConfigError(f"--plot reads recordings once more: {FILES_ALONE}")
-        self._files = PlotFiles(target, [item.name for item in batch.inputs])
-        self._paths = [Path(item.title) for item in batch.inputs]
+    def __init__(self, target: Path, rules: EventRules, n_recordings: int | None) -> None:
+        self._target, self._rules = target, rules
+        self._is_file = bool(target.suffix) and not target.is_dir()
+        if self._is_file and n_recordings != 1:
+            number = "many" if n_recordings is None else n_recordings
+            raise ConfigError(f"--plot {target} is one picture; those of {number} recordings need a folder")
+        check_plot(target if self._is_file else target / f"picture{SUFFIXES[0]}")
 
-    def take(self, number: int, scores: FrameScores, hearing: Hearing, rules: EventRules) -> None:
-        """Draw the recording of this number.
+    @property
+    def folder(self) -> Path:
+        """That of all plots."""
+        return self._target.parent if self._is_file else self._target
+
+    def path_of(self, item: Input) -> Path:
+        """Where the plot of a recording is.
+
+        Raises:
+            ConfigError: when the recording cannot be read twice.
+        """
+        if item.path is None:
+            raise ConfigError(f"--plot reads recordings once more: {FILES_ALONE}")
+        return self._target if self._is_file else own_path(self._target, item.name, SUFFIXES[0])
+
+    def write(self, path: Path, item: Input, result: Scored) -> None:
+        """Draw a recording.
 
         Raises:
             HtsatError: when it cannot be read, or the picture not be written.
         """
-        self._files.write(number, self._paths[number], scores, hearing.events, rules)
+        recording = Path(item.title)
+        events = result.hearing.events
+        write_plot(path, recording, heard_already(recording, result.scores, events, self._rules))

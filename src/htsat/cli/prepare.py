@@ -15,6 +15,7 @@ from tqdm import tqdm
 from htsat.cli import prepare_soundscapes
 from htsat.cli.main import EXIT_FAILED
 from htsat.cli.parser import Parser, count
+from htsat.cli.terminal import say
 from htsat.data.prepare.checks import DROPPABLE, N_FULL, default_jobs
 from htsat.data.prepare.facts import Examined
 from htsat.data.prepare.listing import Listing
@@ -135,9 +136,9 @@ def _name_problems(report: Report, everything: Path) -> None:
     problems += [f"{entry.clip.title}: {entry.reason}" for entry in report.broken]
     problems += [f"label {name!r} ({n:,} clips) is no class" for name, n in report.unknown_labels.items()]
     for problem in problems[:_N_SHOWN]:
-        print(f"htsat: {problem}", file=sys.stderr)
+        say(problem)
     if len(problems) > _N_SHOWN:
-        print(f"htsat: {len(problems) - _N_SHOWN:,} more in {everything}", file=sys.stderr)
+        say(f"{len(problems) - _N_SHOWN:,} more in {everything}")
 
 
 def _audioset_options(parser: Parser) -> None:

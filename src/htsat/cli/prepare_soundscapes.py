@@ -14,6 +14,7 @@ from htsat.audio import SUFFIXES
 from htsat.cli.labelled import read_labelled
 from htsat.cli.main import EXIT_FAILED
 from htsat.cli.parser import Parser, count, probability, seconds
+from htsat.cli.terminal import say
 from htsat.data.soundscapes.activity import Activity
 from htsat.data.soundscapes.pool import Pool, find_pool
 from htsat.data.soundscapes.recipe import Range, Recipe
@@ -89,12 +90,12 @@ def _attribution(args: Namespace, pool: Pool) -> str:
 
 def _name_problems(pool: Pool) -> None:
     for one in [one for one in pool.skipped if one.is_broken]:
-        print(f"htsat: left out: {one.reason}", file=sys.stderr)
+        say(f"left out: {one.reason}")
     unfit = [one.reason for one in pool.skipped if not one.is_broken]
     for reason in unfit[:_N_SHOWN]:
-        print(f"htsat: not used: {reason}", file=sys.stderr)
+        say(f"not used: {reason}")
     if len(unfit) > _N_SHOWN:
-        print(f"htsat: not used: {len(unfit) - _N_SHOWN:,} more clips, see recipe.json", file=sys.stderr)
+        say(f"not used: {len(unfit) - _N_SHOWN:,} more clips, see recipe.json")
 
 
 def _summarise(written: Written, manifest: Path) -> None:

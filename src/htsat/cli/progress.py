@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import cast
 
 from htsat.training.log import Event
@@ -21,6 +22,8 @@ def describe_event(event: Event, n_epochs: int) -> str:
             line = f"goes on at epoch {event['epoch']:.4g} of {n_epochs}"
         case {"event": "broken"}:
             return "\n".join(_left_out(event))
+        case {"event": "fault"}:
+            return ""  # ends the run; its error says the same
         case _:
             line = _any(event)
     return "\n".join([*_left_out(event), line])
@@ -36,6 +39,12 @@ def duration(seconds: float) -> str:
     if hours:
         return f"{hours} h {rest_min:02d} min"
     return f"{minutes} min {rest_s:02d} s" if minutes else f"{rest_s} s"
+
+
+def fixed(value: object, n_places: int, width: int = 0) -> str:
+    """A figure with so many places; a dash for one that does not exist (None or NaN)."""
+    exists = isinstance(value, int | float) and not math.isnan(value)
+    return f"{value:{width}.{n_places}f}" if exists else f"{'-':>{width}}"
 
 
 def _step(event: Event, n_epochs: int) -> str:
@@ -57,7 +66,7 @@ def _evaluation(event: Event) -> str:
     figures = {"mAP": "mean_average_precision", "loss": "loss"}
     if event.get("task") != "multi_label":
         figures = {"accuracy": "accuracy", **figures}
-    return "-> held out: " + "  ".join(f"{name} {event[key]:.4f}" for name, key in figures.items())
+    return "-> held out: " + "  ".join(f"{name} {fixed(event[key], 4)}" for name, key in figures.items())
 
 
 def _left_out(event: Event) -> list[str]:

@@ -10,9 +10,10 @@ from pathlib import Path
 import htsat
 from htsat.bulk.inputs import Input
 from htsat.cli.finding import Finding, add_finding, find
-from htsat.cli.listening import Batch, check_output_file, say, shows_progress
+from htsat.cli.listening import Batch, check_output_file, shows_progress
 from htsat.cli.main import EXIT_FAILED
 from htsat.cli.parser import Parser
+from htsat.cli.terminal import say
 from htsat.errors import ConfigError, HtsatError
 from htsat.reports.choice import Choice, Place
 from htsat.reports.examples import Examples, make_examples

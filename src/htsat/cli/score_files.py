@@ -1,4 +1,4 @@
-"""`htsat detect --scores` and `--plot`: the scores that events are made of, for whoever takes them.
+"""`htsat detect --scores` and `--plot`: the scores that events are made of, for files beside the results.
 
 They are those after all rules but the thresholds: what is above any threshold is an event at this threshold.
 The scores of one recording at a time are in memory.
@@ -6,76 +6,69 @@ The scores of one recording at a time are in memory.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import closing
 from pathlib import Path, PurePath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
+from htsat.bulk.inputs import Input
 from htsat.errors import ConfigError, HtsatError
 from htsat.evaluation.event_curves import event_curves
-from htsat.formats.output import check_own_paths, own_path
+from htsat.formats.output import own_path
 from htsat.formats.score_tables import ScoreTable, write_npz
 from htsat.recognition.hearing import Hearing, event_finder, hearing_of
 from htsat.rules import EventRules
 from htsat.scores import FrameScores
 
 if TYPE_CHECKING:
-    from htsat.cli.listening import Batch
     from htsat.loading import LoadedModel
+    from htsat.recognition.pipeline import Source
 
 _SUFFIX = ".npz"
+
+
+class Scored(NamedTuple):
+    """What is heard in a recording, and the scores that it was made of."""
+
+    hearing: Hearing
+    scores: FrameScores
 
 
 class ScoreFiles:
     """A folder of scores, each file named after its recording, whatever folder that is in.
 
     Raises:
-        ConfigError: when it is no folder, or two recordings would get the same file.
+        ConfigError: when it is no folder.
     """
 
-    def __init__(self, folder: Path, batch: Batch) -> None:
+    def __init__(self, folder: Path, rules: EventRules) -> None:
         if folder.exists() and not folder.is_dir():
             raise ConfigError(f"--scores needs a folder, and {folder} is a file")
-        self._folder = folder
-        self._names = [PurePath(item.name.name) for item in batch.inputs]
-        check_own_paths(folder, self._names, _SUFFIX)
+        self.folder, self._rules = folder, rules
 
-    def take(self, number: int, scores: FrameScores, _: Hearing, rules: EventRules) -> None:
-        """Write the scores of the recording of this number.
+    def path_of(self, item: Input) -> Path:
+        """Where the scores of a recording are."""
+        return own_path(self.folder, PurePath(item.name.name), _SUFFIX)
+
+    def write(self, path: Path, _: Input, result: Scored) -> None:
+        """Write the scores of a recording.
 
         Raises:
             HtsatError: when they cannot be written.
         """
-        curves = event_curves(scores, rules)
-        table = ScoreTable(curves.probabilities, curves.grid, scores.labels)
-        write_npz(own_path(self._folder, self._names[number], _SUFFIX), table)
+        scores = result.scores
+        curves = event_curves(scores, self._rules)
+        write_npz(path, ScoreTable(curves.probabilities, curves.grid, scores.labels))
 
 
-Taker = Callable[[int, FrameScores, Hearing, EventRules], None]
-"""Takes the number of a recording, its scores, what is heard in it, and the rules of that."""
-
-
-def hear_with_scores(
-    model: LoadedModel, batch: Batch, rules: EventRules, takers: Sequence[Taker], jobs: int
-) -> Generator[Hearing | HtsatError, None, None]:
-    """What `Recognizer.hear_all` gives; the scores of a recording go to all takers before it comes."""
+def hear_scored(
+    model: LoadedModel, sources: Sequence[Source], rules: EventRules, jobs: int
+) -> Generator[Scored | HtsatError, None, None]:
+    """What `Recognizer.hear_all` gives, each with its scores."""
     event_finder(rules, model.description)  # refuses rules that do not fit
-    with closing(model.score_all(batch.sources, jobs=jobs)) as answers:
-        for number, scores in enumerate(answers):
+    with closing(model.score_all(sources, jobs=jobs)) as answers:
+        for scores in answers:
             if isinstance(scores, HtsatError):
                 yield scores
-                continue
-            hearing = hearing_of([scores], rules, model.description)
-            yield _taken(takers, number, scores, hearing, rules) or hearing
-
-
-def _taken(
-    takers: Sequence[Taker], number: int, scores: FrameScores, hearing: Hearing, rules: EventRules
-) -> HtsatError | None:
-    """Hand scores to all takers; returns why one of them cannot take them."""
-    try:
-        for take in takers:
-            take(number, scores, hearing, rules)
-    except HtsatError as error:
-        return error
-    return None
+            else:
+                yield Scored(hearing_of([scores], rules, model.description), scores)

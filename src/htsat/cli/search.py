@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from tqdm import tqdm
 
-from htsat.cli.listening import load_model, say
+from htsat.cli.listening import load_model
 from htsat.cli.parser import Parser, add_model_options, seconds
 from htsat.cli.searching import add_list_options, add_per, model_file, show
+from htsat.cli.terminal import say
 from htsat.errors import AudioError, CheckpointError, ConfigError, HtsatError
 from htsat.search.index import Index
 from htsat.search.listing import HIT_COLUMNS

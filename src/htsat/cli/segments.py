@@ -12,9 +12,10 @@ from tqdm import tqdm
 
 from htsat.bulk.inputs import Input
 from htsat.cli.finding import add_finding, find
-from htsat.cli.listening import Batch, say, shows_progress
+from htsat.cli.listening import Batch, shows_progress
 from htsat.cli.main import EXIT_FAILED
 from htsat.cli.parser import Parser, count, seconds
+from htsat.cli.terminal import say
 from htsat.errors import ConfigError, HtsatError
 from htsat.reports.choice import Choice, Choose, Place
 from htsat.reports.found import Found

@@ -13,8 +13,9 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from htsat.cli.listening import load_model, say
+from htsat.cli.listening import load_model
 from htsat.cli.parser import Parser, add_model_options, count, seconds
+from htsat.cli.terminal import say
 from htsat.errors import ConfigError, HtsatError
 
 if TYPE_CHECKING:
@@ -26,6 +27,9 @@ _TOKEN_VARIABLE = "HTSAT_TOKEN"
 _LARGEST_PORT = 65_535
 _MOST_CONNECTIONS = 1000
 """More are refused with 503; those that only wait for a place are told so with 429 long before."""
+_KEPT_S = 75
+"""How long a connection that nobody uses stays open. Proxies and clients should close theirs first: a request
+that is sent while this end closes gets no answer."""
 _GRACE_S = 3
 """How long requests may go on after Ctrl-C."""
 
@@ -113,6 +117,7 @@ def _serve(app: Starlette, listening: socket.socket) -> None:
         ws="none",
         lifespan="on",
         limit_concurrency=_MOST_CONNECTIONS,
+        timeout_keep_alive=_KEPT_S,
         timeout_graceful_shutdown=_GRACE_S,
     )
     server = uvicorn.Server(config)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from argparse import Namespace
 from pathlib import Path
 
-from htsat.cli.listening import say
 from htsat.cli.parser import Parser, probability, seconds
 from htsat.cli.searching import add_list_options, add_per, show
+from htsat.cli.terminal import say
 from htsat.errors import ConfigError
 from htsat.search.index import Index
 from htsat.search.listing import HIT_COLUMNS, PAIR_COLUMNS

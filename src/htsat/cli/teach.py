@@ -19,7 +19,7 @@ from htsat.cli.learning import (
     with_files,
     with_underscores,
 )
-from htsat.cli.listening import say
+from htsat.cli.terminal import say
 from htsat.data.dataset import TrainingClips
 from htsat.engines.choose import DeviceName
 from htsat.engines.torch_engine import TorchEngine

@@ -11,9 +11,10 @@ from typing import get_args
 from htsat.bulk.inputs import Input
 from htsat.checkpoints.resolve import resolve
 from htsat.cli.labelled import clip_bar, read_labelled
-from htsat.cli.listening import check_output_file, load_model, require_classes, say
+from htsat.cli.listening import check_output_file, load_model, require_classes
 from htsat.cli.main import EXIT_FAILED
 from htsat.cli.parser import Parser, add_model_options, count
+from htsat.cli.terminal import say
 from htsat.data.manifest import MANIFEST_NAMES, Manifest
 from htsat.errors import ConfigError
 from htsat.evaluation.rule_search import Objective

@@ -34,13 +34,37 @@ class Row:
             raise DataError(f"row must be at least 0, got {self.index}")
 
 
+_SCHEMES = ("http", "https")
+
+
+def path_of(address: str) -> Path | None:
+    """The address of a file on a web server as a path, which `address_of` reads; None for other texts.
+
+    Raises:
+        DataError: when a path cannot hold the address.
+    """
+    if address.partition("://")[0] not in _SCHEMES:
+        return None
+    path = Path(address)
+    if address_of(path) != address:
+        raise DataError(f"{address}: an address must not have empty parts ('//', '/.') or end with '/'")
+    return path
+
+
+def address_of(path: Path) -> str | None:
+    """The address that a path stands for; None where it is the path of a file."""
+    scheme, mark, rest = str(path).partition(":/")
+    return f"{scheme}://{rest}" if mark and scheme in _SCHEMES else None
+
+
 @dataclass(frozen=True, slots=True)
 class Clip:
     """One labelled stretch of a recording.
 
-    `path` is the recording, or the shard or table that holds it at `place`; `duration_s` None means to its
-    end. `fold` names a part of the data set, `group` the origin that a split must not separate, `weight` says
-    how often the clip is drawn against others, `events` is a file of strong labels.
+    `path` is the recording, or the shard or table that holds it at `place` (a shard may lie on a web server,
+    see `path_of`); `duration_s` None means to its end. `fold` names a part of the data set, `group` the
+    origin that a split must not separate, `weight` says how often the clip is drawn against others, `events`
+    is a file of strong labels.
 
     Raises:
         DataError: when a value is out of range.
@@ -67,10 +91,11 @@ class Clip:
     @property
     def title(self) -> str:
         """How messages name the recording: its path, with offset or row where it lies in a larger file."""
+        name = address_of(self.path) or str(self.path)
         match self.place:
             case Member(offset=number) | Row(index=number):
-                return f"{self.path}[{number}]"
-        return str(self.path)
+                return f"{name}[{number}]"
+        return name
 
     @property
     def origin(self) -> str:

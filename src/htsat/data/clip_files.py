@@ -11,8 +11,9 @@ from itertools import islice, zip_longest
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from htsat.errors import DataError, MissingExtraError, did_you_mean
-from htsat.files import atomic_path
+from htsat.errors import DataError, MissingExtraError, did_you_mean, last_line
+from htsat.files import atomic_path, text_path
+from htsat.formats.bounded import bounded_lines, some_names
 
 LABEL_SEPARATOR = ";"
 REQUIRED = ("path", "labels")
@@ -61,20 +62,20 @@ def _check_columns(path: Path, columns: Iterable[str]) -> list[str]:
     found = list(columns)
     for name in REQUIRED:
         if name not in found:
-            raise DataError(f"{path}: a manifest needs a column {name!r}, found {', '.join(found) or 'none'}")
+            raise DataError(f"{path}: a manifest needs a column {name!r}, found {some_names(found)}")
     for name in found:
         if name not in COLUMNS:
             near = did_you_mean(name, COLUMNS) or f"; known are {', '.join(COLUMNS)}"
-            raise DataError(f"{path}: unknown column {name!r}{near}")
+            raise DataError(f"{path}: unknown column {name!r:.80}{near}")
     if len(set(found)) < len(found):
-        raise DataError(f"{path}: a column occurs twice in {', '.join(found)}")
+        raise DataError(f"{path}: a column occurs twice in {some_names(found)}")
     return found
 
 
 def _tsv_rows(path: Path) -> Iterator[Rows]:
     """Rows of a TSV file. Names of files may be no text, so undecodable bytes pass through."""
     with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
-        reader = csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
+        reader = csv.reader(bounded_lines(file), delimiter="\t", quoting=csv.QUOTE_NONE)
         try:
             header = next(reader, [])
             if not all(name.isprintable() for name in header):
@@ -91,22 +92,22 @@ def _tsv_rows(path: Path) -> Iterator[Rows]:
                 # Empty cells at the end of a row may be left out, in all rows of a batch too (not strict).
                 cells = zip_longest(*rows, fillvalue="")
                 yield Rows(dict(zip(columns, cells, strict=False)), "line", lines)
-        except csv.Error as error:
+        except (csv.Error, ValueError) as error:
             raise DataError(f"{path}, line {reader.line_num}: {error}") from None
 
 
 def _parquet_rows(path: Path) -> Iterator[Rows]:
     pa, parquet = _pyarrow()
     try:
-        with parquet.ParquetFile(path) as file:
+        with text_path(path) as name, parquet.ParquetFile(name) as file:
             columns = _check_columns(path, file.schema_arrow.names)
             n_before = 0
             for batch in file.iter_batches(_MAX_ROWS):
                 cells = {name: _parquet_cells(path, name, batch.column(name)) for name in columns}
                 yield Rows(cells, "row", range(n_before, n_before + len(batch)))
                 n_before += len(batch)
-    except pa.ArrowException as error:
-        raise DataError(f"{path}: cannot be read as a Parquet manifest ({error})") from None
+    except (pa.ArrowException, ValueError) as error:
+        raise DataError(f"{path}: cannot be read as a Parquet manifest ({last_line(error)})") from None
 
 
 def _parquet_cells(path: Path, name: str, column: Any) -> list[Any]:
@@ -130,7 +131,8 @@ def _write_parquet(path: Path, columns: Columns, name: str) -> None:
         arrays = {column: pa.array(values, kinds[column]) for column, values in columns.items()}
     except UnicodeEncodeError as error:
         raise DataError(f"{name}: {error.object!r} is not UTF-8 text, which Parquet needs") from None
-    parquet.write_table(pa.table(arrays), path, row_group_size=_MAX_ROWS, compression="zstd")
+    with text_path(path) as text_name:
+        parquet.write_table(pa.table(arrays), text_name, row_group_size=_MAX_ROWS, compression="zstd")
 
 
 def _write_tsv(path: Path, columns: Columns, name: str) -> None:

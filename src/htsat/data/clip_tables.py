@@ -10,9 +10,9 @@ from itertools import repeat
 from pathlib import Path
 from typing import Any, Final
 
-from htsat.data.clip import Clip, Member, Row
+from htsat.data.clip import Clip, Member, Row, address_of, path_of
 from htsat.data.clip_files import LABEL_SEPARATOR, REQUIRED, Rows, read_rows, write_rows
-from htsat.errors import DataError
+from htsat.errors import DataError, last_line
 
 _MAX_SHARED = 65_536
 """Distinct values of a column that are kept for later rows; where all differ that would cost, not save."""
@@ -37,7 +37,7 @@ def read_clips(path: Path) -> tuple[Clip, ...]:
             except DataError:
                 raise _first_error(path, rows, make) from None
     except OSError as error:
-        raise DataError(f"{path}: {error.strerror or error}") from None
+        raise DataError(f"{path}: {error.strerror or last_line(error)}") from None
     return tuple(clips)
 
 
@@ -117,7 +117,7 @@ class _ClipMaker:
         return made
 
     def _path(self, text: str) -> Path:
-        return self._folder / text
+        return path_of(text) or self._folder / text
 
 
 def _labels(cell: str | tuple[str, ...]) -> tuple[str, ...]:
@@ -129,7 +129,7 @@ def _text(name: str) -> str:
     try:
         name.encode()
     except UnicodeEncodeError:
-        raise DataError(f"label {name!r} is not UTF-8 text") from None
+        raise DataError(f"label {name!r:.80} is not UTF-8 text") from None
     return name
 
 
@@ -137,14 +137,14 @@ def _number(name: str, cell: str | float) -> float:
     try:
         return float(cell)
     except ValueError:
-        raise DataError(f"{name} must be a number, got {cell!r}") from None
+        raise DataError(f"{name} must be a number, got {cell!r:.80}") from None
 
 
 def _whole_number(name: str, cell: str | int) -> int:
     try:
         return int(cell)
     except ValueError:
-        raise DataError(f"{name} must be a whole number, got {cell!r}") from None
+        raise DataError(f"{name} must be a whole number, got {cell!r:.80}") from None
 
 
 def _place(offset: int | None, size: int | None, row: int | None) -> Member | Row | None:
@@ -159,6 +159,9 @@ def _place(offset: int | None, size: int | None, row: int | None) -> Member | Ro
 
 def _stored(path: Path, folder: str) -> str:
     """The path as text, relative where it lies below the folder."""
+    address = address_of(path)
+    if address is not None:
+        return address
     return (str(path) if path.is_absolute() else str(path.absolute())).removeprefix(folder)
 
 

@@ -245,6 +245,11 @@ class TrainingClips:
                 draw = Draw(draw.epoch, (draw.index + 1) % len(self), draw.take)
         raise DataError(f"{len(broken)} clips in a row cannot be read; the last: {broken[-1]}")
 
+    def title(self, index: int) -> str:
+        """How messages name a clip, with its place in a longer recording."""
+        clip = self._sounds.clips[index]
+        return f"{clip.title}, from {clip.start_s:g} s" if clip.start_s else clip.title
+
     def _sample(self, draw: Draw, broken: tuple[str, ...]) -> Sample:
         seed = self._maker.seed_of(draw)
         waveform, placement = self._maker.make(self._sounds, draw.index, seed)

@@ -88,7 +88,8 @@ def _plain(name: str) -> str:
 def _below(name: str) -> str:
     """A relative name without the steps up and on the spot before it."""
     parts = name.split("/")
-    return "/".join(part for index, part in enumerate(parts) if part != "." and ".." not in parts[index:])
+    n_behind = parts[::-1].index("..") if ".." in parts else len(parts)
+    return "/".join(part for part in parts[len(parts) - n_behind :] if part != ".")
 
 
 def _names_of(recording: str, depths: Iterable[int]) -> Iterator[str]:

@@ -33,7 +33,7 @@ from htsat.data.packing_state import (
 from htsat.data.shards import Files, ShardWriter
 from htsat.data.stores import SoundReader
 from htsat.errors import AudioError, ConfigError, DataError
-from htsat.files import atomic_path
+from htsat.files import LOCK_NAME, atomic_path, sole_writer
 
 _BYTES_PER_MB = 1_000_000
 _AHEAD = 4
@@ -96,8 +96,18 @@ def pack(
     Raises:
         DataError: when the folder holds something else, or no clip can be read.
     """
+    with sole_writer(folder / LOCK_NAME, folder):
+        return _pack(manifest, PackingState(folder, _settings(manifest, packing)), packing, n_jobs, on_clips)
+
+
+def _pack(
+    manifest: Manifest,
+    state: PackingState,
+    packing: Packing,
+    n_jobs: int,
+    on_clips: Callable[[int], object],
+) -> Packed:
     events = EventFiles(manifest.clips)
-    state = PackingState(folder, _settings(manifest, packing))
     done = state.result()
     if done is not None:
         on_clips(len(manifest.clips))
@@ -110,7 +120,7 @@ def pack(
         notes += _write_shards(state, outcomes, packing, len(notes))
         _Index(manifest, events, packing.rate_hz).write(state, notes)
     except OSError as error:
-        raise DataError(f"{folder}: {error.strerror}; the same command goes on from here") from error
+        raise DataError(f"{state.folder}: {error.strerror}; the same command goes on from here") from error
     return state.finish(notes)
 
 

@@ -67,7 +67,7 @@ class PackingState:
         self._settings = settings
         if self._path.is_file():
             self._check()
-        elif folder.exists() and any(folder.iterdir()):
+        elif folder.exists() and any(not path.name.startswith(".") for path in folder.iterdir()):
             raise DataError(f"{folder}: is not empty, and no packing was begun in it")
         else:
             self._write(None)

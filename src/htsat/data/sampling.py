@@ -36,12 +36,17 @@ class ClipSampler(ABC):
     def epoch(self, epoch: int, n_draws: int | None = None) -> Draws:
         """The draws of an epoch; a clip that comes again is another take of it."""
         rng = np.random.default_rng((self._seed, epoch))
-        order, n_missing = [self._order(rng)], (n_draws or self.n_clips) - self.n_clips
+        orders, n_missing = [], n_draws or self.n_clips
         while n_missing > 0:
-            order.append(self._order(rng))
-            n_missing -= self.n_clips
-        indices = np.concatenate(order)[:n_draws]
+            order = self._order(rng)
+            orders.append(order if n_missing >= len(order) else self._some(order, n_missing, rng))
+            n_missing -= len(order)
+        indices = np.concatenate(orders)
         return Draws(epoch, indices, occurrences(indices))
+
+    def _some(self, order: Indices, n_draws: int, _: np.random.Generator) -> Indices:
+        """So many clips of an order that is longer: the first ones, as their order is random."""
+        return order[:n_draws]
 
     @abstractmethod
     def _order(self, rng: np.random.Generator) -> Indices:
@@ -169,6 +174,10 @@ class StreamedClips(ClipSampler):
         shards = rng.permutation(len(self._clips_of))
         groups = [shards[start : start + OPEN_SHARDS] for start in range(0, len(shards), OPEN_SHARDS)]
         return np.concatenate([self._interleaved(group, rng) for group in groups])
+
+    def _some(self, order: Indices, n_draws: int, rng: np.random.Generator) -> Indices:
+        """From everywhere: the end of the order would always be the ends of shards."""
+        return order[np.sort(rng.permutation(len(order))[:n_draws])]
 
     def _interleaved(self, shards: Indices, rng: np.random.Generator) -> Indices:
         """The clips of some shards. Shape: `(n_shards,)` -> `(n_clips_in_them,)`."""

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from htsat.errors import DataError
+from htsat.tar_members import members
 
 _BLOCK = tarfile.BLOCKSIZE
 _END = bytes(2 * _BLOCK)
@@ -55,37 +56,25 @@ class ShardWriter:
 def iterate_shard(path: Path) -> Iterator[tuple[str, Files]]:
     """Key and files of each sample in the order of the shard, without an index.
 
-    Files without a suffix are passed over, as WebDataset does.
+    Files without a suffix are passed over, as WebDataset does, and so are links and devices.
 
     Raises:
         DataError: when the shard cannot be read, or is cut off.
     """
     try:
-        with tarfile.open(path) as shard:
+        with path.open("rb") as shard:
             for key, group in groupby(_files(shard), key=itemgetter(0)):
                 yield key, {suffix: data for _, suffix, data in group}
     except OSError as error:
         raise DataError(f"{path}: {error.strerror or error}") from None
-    except (tarfile.TarError, EOFError) as error:
+    except DataError as error:
         raise DataError(f"{path}: cannot be read as a tar shard ({error})") from None
 
 
-def _files(shard: tarfile.TarFile) -> Iterator[tuple[str, str, bytes]]:
-    for member in shard:
+def _files(shard: BinaryIO) -> Iterator[tuple[str, str, bytes]]:
+    for member in members(shard):
         folder, slash, name = member.name.rpartition("/")
         stem, dot, suffix = name.partition(".")
-        file = shard.extractfile(member)
-        if file is not None and stem and dot:
-            data = file.read()
-            if len(data) < member.size:
-                raise tarfile.ReadError("unexpected end of data")
-            yield folder + slash + stem, suffix.lower(), data
-    _check_end(shard)
-
-
-def _check_end(shard: tarfile.TarFile) -> None:
-    """A tar file ends with blocks of zeros; `tarfile` takes one that was cut off before them for whole."""
-    if shard.fileobj is not None:
-        shard.fileobj.seek(shard.offset)
-        if len(shard.fileobj.read(_BLOCK)) < _BLOCK:
-            raise tarfile.ReadError("unexpected end of data")
+        if member.is_file and stem and dot:
+            shard.seek(member.offset)
+            yield folder + slash + stem, suffix.lower(), shard.read(member.size)

@@ -165,7 +165,7 @@ def _reference(text: str, config: ModelConfig) -> EngineOutput:
                 for name in OUTPUTS
             )
         )
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         raise CheckpointError(f"the reference scores cannot be read: {error!r:.100}") from None
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import onnxruntime
 
 from htsat.engines.exported import INPUT, Exported, decode, engine_output, one_line, require_parity
+from htsat.engines.onnx_file import require_own_weights
 from htsat.engines.parts import in_parts
 from htsat.engines.protocol import Computation, EngineOutput, ModelDescription
 from htsat.scores import FloatArray
@@ -61,6 +62,7 @@ def _exported(path: Path, session: onnxruntime.InferenceSession) -> Exported:
 
 
 def _session(path: Path, n_threads: int | None) -> onnxruntime.InferenceSession:
+    require_own_weights(path)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = n_threads or os.cpu_count() or 1
     options.log_severity_level = _ONLY_FATAL

@@ -10,9 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import openvino
-from openvino import opset15 as opset
-from openvino.frontend import FrontEndManager
 
 from htsat.engines.choose import Precision
 from htsat.engines.exported import (
@@ -25,10 +22,17 @@ from htsat.engines.exported import (
     one_line,
     require_parity,
 )
+from htsat.engines.onnx_file import require_own_weights
+from htsat.engines.openvino_reports import reports_withheld
 from htsat.engines.parts import in_parts
 from htsat.engines.protocol import Computation, EngineOutput, ModelDescription
 from htsat.engines.signal_stack import signal_stack_kept
 from htsat.scores import FloatArray
+
+with reports_withheld():
+    import openvino
+    from openvino import opset15 as opset
+    from openvino.frontend import FrontEndManager
 
 _HINTS = {"fp32": "f32", "fp16": "f32", "int8": "f32", "bf16": "bf16"}
 _METADATA = "framework"
@@ -89,6 +93,8 @@ def read_graph(path: Path) -> openvino.Model:
     Raises:
         CheckpointError: when the file is damaged, or lacks its weights.
     """
+    if path.suffix != ".xml":
+        require_own_weights(path)
     frontend = FrontEndManager().load_by_framework("ir" if path.suffix == ".xml" else "onnx")
     with one_line(path, "OpenVINO cannot read"):
         return frontend.convert(frontend.load(str(path)))

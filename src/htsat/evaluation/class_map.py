@@ -137,9 +137,12 @@ def read_pairs(source: str, file: Traversable, column: str) -> list[PairRow]:
         lines = file.read_text(encoding="utf-8-sig").splitlines()
     except UnicodeDecodeError:
         raise DataError(f"{source}: is no text in UTF-8") from None
-    rows = list(csv.reader(lines, delimiter="\t", quoting=csv.QUOTE_NONE))
+    try:
+        rows = list(csv.reader(lines, delimiter="\t", quoting=csv.QUOTE_NONE))
+    except csv.Error as error:
+        raise DataError(f"{source}: {error}") from None
     if not rows or rows[0] != ["class", column]:
-        found = "\\t".join(rows[0]) if rows else "nothing"
+        found = "\\t".join(rows[0])[:200] if rows else "nothing"
         raise DataError(
             f"{source}: expected the columns class and {column}, with a tab between, found {found}"
         )

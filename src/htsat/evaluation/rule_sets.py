@@ -46,7 +46,7 @@ def read_rules(source: str, labels: LabelSet) -> NamedRules:
         raise ConfigError(f"{source}: is not JSON ({error})") from None
     try:
         return NamedRules(source, _rules(document, labels))
-    except HtsatError as error:
+    except (HtsatError, OverflowError) as error:
         raise ConfigError(f"{source}: {error}") from None
 
 

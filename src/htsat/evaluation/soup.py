@@ -5,9 +5,11 @@ Knows members by their number only; how the mean of some of them is made and hea
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Literal, NamedTuple
 
+from htsat.errors import DataError
 from htsat.metrics.summary import Summary
 
 Method = Literal["uniform", "greedy"]
@@ -40,6 +42,8 @@ def make_soup(method: Method, n_members: int, score: Score) -> Soup:
 def _greedy(before: tuple[Summary[float], ...], score: Score) -> Soup:
     order = sorted(range(len(before)), key=lambda member: -before[member].mean_average_precision)
     kept, best = order[:1], before[order[0]]
+    if math.isnan(best.mean_average_precision):
+        raise DataError("no recording has any class: there is no mAP to choose members by")
     for member in order[1:]:
         tried = score([*kept, member])
         if tried.mean_average_precision >= best.mean_average_precision:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,9 +12,9 @@ from htsat.checkpoints import Model, header
 from htsat.engines.exported import FilePrecision, Runtime, check_suffix, encode, reference_clip
 from htsat.engines.onnx_engine import OnnxEngine
 from htsat.engines.torch_engine import TorchEngine
-from htsat.errors import ConfigError
+from htsat.errors import ConfigError, HtsatError, last_line
 from htsat.export.graph import build_graph
-from htsat.files import atomic_path
+from htsat.files import atomic_path, temporary_folder
 from htsat.network import HTSAT
 from htsat.scores import FloatArray
 
@@ -71,17 +72,29 @@ def _write_onnx(graph: onnx.ModelProto, path: Path) -> None:
 
 def _write_openvino(graph: onnx.ModelProto, path: Path) -> None:
     """The weights get their name first: a file that lacks them, or has others, does not pass its check."""
+    from htsat.engines.openvino_engine import OpenVinoEngine
+
+    with (
+        atomic_path(path) as graph_file,
+        atomic_path(path.with_suffix(".bin")) as weight_file,
+        temporary_folder(path.resolve().parent, f".{path.name}.writing-") as folder,
+    ):
+        written = _converted(graph, folder)
+        OpenVinoEngine(written, path.stem)
+        shutil.copyfile(written.with_suffix(".bin"), weight_file)
+        shutil.copyfile(written, graph_file)
+
+
+def _converted(graph: onnx.ModelProto, folder: Path) -> Path:
+    """The graph as OpenVINO writes it, in two files of a folder."""
     import openvino
 
-    from htsat.engines.openvino_engine import OpenVinoEngine, read_graph
+    from htsat.engines.openvino_engine import read_graph
 
-    with atomic_path(path) as temporary, atomic_path(path.with_suffix(".bin")) as weights:
-        source = temporary.with_suffix(".onnx")
-        try:
-            onnx.save(graph, source)
-            openvino.save_model(read_graph(source), temporary, compress_to_fp16=False)
-            OpenVinoEngine(temporary, path.stem)
-            temporary.with_suffix(".bin").replace(weights)
-        finally:
-            source.unlink(missing_ok=True)
-            temporary.with_suffix(".bin").unlink(missing_ok=True)
+    source, target = folder / "graph.onnx", folder / "graph.xml"
+    onnx.save(graph, source)
+    try:
+        openvino.save_model(read_graph(source), target, compress_to_fp16=False)
+    except RuntimeError as error:  # all that it says of a full disk
+        raise HtsatError(f"{folder.parent}: OpenVINO cannot write its files: {last_line(error)}") from error
+    return target

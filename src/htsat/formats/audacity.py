@@ -61,7 +61,7 @@ def read_events(path: Path) -> list[SoundEvent]:
 def _event(line: str, where: str) -> SoundEvent:
     onset, offset, *label = line.split("\t", 2) if "\t" in line else (line, "")
     if not label:
-        raise DataError(f"{where}: expected onset, offset and label with tabs between, got {line!r}")
+        raise DataError(f"{where}: expected onset, offset and label with tabs between, got {line!r:.80}")
     event = checked_event(label[0], seconds(onset, where), seconds(offset, where), where)
     if event.onset_s == event.offset_s:
         raise DataError(f"{where}: {event.label!r} marks a point, expected a stretch with onset and offset")
@@ -71,6 +71,6 @@ def _event(line: str, where: str) -> SoundEvent:
 def _band(line: str, where: str) -> FrequencyBand | None:
     cells = line.split("\t")
     if len(cells) != 3:
-        raise DataError(f"{where}: expected \\, low and high frequency with tabs between, got {line!r}")
+        raise DataError(f"{where}: expected \\, low and high frequency with tabs between, got {line!r:.80}")
     low_hz, high_hz = (hertz(cell, where) for cell in cells[1:])
     return None if min(low_hz, high_hz) < 0 else checked_band(low_hz, high_hz, where)

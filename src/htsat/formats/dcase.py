@@ -11,9 +11,10 @@ import csv
 import io
 from collections.abc import Iterator
 from pathlib import Path, PurePath
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from htsat.errors import DataError, did_you_mean
+from htsat.formats.bounded import some_names
 from htsat.formats.label_text import checked_event, label_text, place, seconds
 from htsat.formats.recording import DetectedRecording, Format, one_line, time_text
 from htsat.scores import SoundEvent
@@ -76,8 +77,9 @@ class _Row(NamedTuple):
 
 def _rows(path: Path, kind: str, columns: tuple[str, ...]) -> Iterator[_Row]:
     reader = csv.reader(io.StringIO(label_text(path)), delimiter="\t", quoting=csv.QUOTE_NONE)
-    places = _places(path, kind, next(reader, []), columns)
-    for cells in reader:
+    cells_of_rows = _rows_of(path, reader)
+    places = _places(path, kind, next(cells_of_rows, []), columns)
+    for cells in cells_of_rows:
         where = place(path, reader.line_num)
         fields = tuple(cells[index].strip() if index < len(cells) else "" for index in places)
         if any(fields) and not fields[0]:
@@ -86,11 +88,18 @@ def _rows(path: Path, kind: str, columns: tuple[str, ...]) -> Iterator[_Row]:
             yield _Row(fields, where)
 
 
+def _rows_of(path: Path, reader: Any) -> Iterator[list[str]]:
+    try:
+        yield from reader
+    except csv.Error as error:
+        raise DataError(f"{place(path, reader.line_num)}: {error}") from None
+
+
 def _places(path: Path, kind: str, found: list[str], columns: tuple[str, ...]) -> list[int]:
     """Where the columns stand in a row."""
     for name in columns:
         if name not in found:
-            names = f"{', '.join(found) or 'none'}{did_you_mean(name, found)}"
+            names = f"{some_names(found)}{did_you_mean(name, found[:100])}"
             raise DataError(f"{path}: is not {kind}: no column {name!r}, found {names}")
     return [found.index(name) for name in columns]
 
@@ -99,7 +108,7 @@ def _duration(text: str, where: str) -> float:
     try:
         duration_s = float(text)
     except ValueError:
-        raise DataError(f"{where}: expected a duration in seconds, got {text!r}") from None
+        raise DataError(f"{where}: expected a duration in seconds, got {text!r:.80}") from None
     if not 0 < duration_s < float("inf"):
         raise DataError(f"{where}: expected a duration above 0 s, got {duration_s:g}")
     return duration_s

@@ -21,12 +21,14 @@ from urllib.parse import quote
 from xml.parsers import expat
 
 from htsat.errors import DataError
+from htsat.formats.bounded import file_bytes
 from htsat.formats.label_text import checked_event, place
 from htsat.formats.lanes import Lane, lanes
 from htsat.formats.recording import DetectedRecording, Format, one_line
 from htsat.scores import SoundEvent
 
 _ROOT = "ANNOTATION_DOCUMENT"
+_MILLISECONDS = re.compile(r"\s*[+-]?\d{1,15}\s*", flags=re.ASCII)
 _N_HEAD = 4096
 """Bytes in which a document says what it is."""
 
@@ -128,16 +130,15 @@ def read_events(path: Path) -> list[SoundEvent]:
     Raises:
         DataError: naming file and line.
     """
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise DataError(f"{path}: {error.strerror}") from None
+    content = file_bytes(path)
     reader = _Reader(path)
     try:
         reader.parser.Parse(content, True)
     except expat.ExpatError as error:
         problem = expat.ErrorString(error.code)
         raise DataError(f"{place(path, error.lineno)}: is not a document of ELAN: {problem}") from None
+    except (ValueError, LookupError) as error:  # of encodings that it names
+        raise DataError(f"{path}: is not a document of ELAN: {error}") from None
     return sorted(reader.events(), key=lambda event: event.onset_s)
 
 
@@ -213,7 +214,6 @@ class _Reader:
             raise DataError(f"{self._where}: is not a document of ELAN: {name} is missing") from None
 
     def _milliseconds(self, text: str) -> int:
-        try:
-            return int(text)
-        except ValueError:
-            raise DataError(f"{self._where}: expected whole milliseconds, got {text!r}") from None
+        if not _MILLISECONDS.fullmatch(text):
+            raise DataError(f"{self._where}: expected whole milliseconds, got {text!r:.80}")
+        return int(text)

@@ -6,6 +6,7 @@ n rows, D values of a vector.
 from __future__ import annotations
 
 import csv
+import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,7 +17,17 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 
 from htsat.errors import DataError, HtsatError, MissingExtraError, last_line
-from htsat.formats.embeddings import ORIGIN_KEY, ORIGIN_SUFFIX, ROWS_PER_GROUP, ROWS_SUFFIX, Origin
+from htsat.files import text_path
+from htsat.formats.bounded import bounded_lines
+from htsat.formats.embeddings import (
+    MARK,
+    ORIGIN_KEY,
+    ORIGIN_SUFFIX,
+    ROWS_PER_GROUP,
+    ROWS_SUFFIX,
+    Origin,
+    mark_of,
+)
 from htsat.scores import FloatArray, Seconds
 
 _COLUMNS = ("file", "start", "embedding")
@@ -112,7 +123,7 @@ class _NpyFile:
             _reading(rows_path),
             rows_path.open(newline="", encoding="utf-8", errors="surrogateescape") as file,
         ):
-            rows = csv.reader(file)
+            rows = csv.reader(bounded_lines(file))
             if next(rows, None) != list(_COLUMNS[:2]):
                 raise DataError(f"{rows_path}: expected columns {', '.join(_COLUMNS[:2])}")
             while batch := list(islice(rows, ROWS_PER_GROUP)):
@@ -127,8 +138,19 @@ def _open_npy(path: Path) -> EmbeddingFile:
             f"{path}: expected vectors as rows of real numbers, got {vectors.dtype} {vectors.shape}"
         )
     origin_path = path.with_suffix(ORIGIN_SUFFIX)
-    origin = Origin.from_json(origin_path.read_bytes(), origin_path) if origin_path.is_file() else None
+    origin = None
+    if origin_path.is_file():
+        text = origin_path.read_text(encoding="utf-8", errors="surrogateescape")
+        origin = Origin.from_json(text, origin_path)
+        _check_together(path, vectors, json.loads(text).get(MARK))
     return _NpyFile(path, len(vectors), vectors.shape[1], origin)
+
+
+def _check_together(path: Path, vectors: FloatArray, mark: object) -> None:
+    """Refuse files of two calls, the second of which was stopped; other programs make no mark."""
+    rows = path.with_suffix(ROWS_SUFFIX)
+    if mark is not None and rows.is_file() and mark != mark_of(vectors, rows):
+        raise DataError(f"{path}: does not belong to the files beside it (a call broke off): embed again")
 
 
 @dataclass(frozen=True)
@@ -141,7 +163,7 @@ class _ParquetFile:
     def blocks(self) -> Iterator[Block]:
         from pyarrow import parquet
 
-        with _reading(self.path), parquet.ParquetFile(self.path) as file:
+        with _reading(self.path), text_path(self.path) as name, parquet.ParquetFile(name) as file:
             # Asked for several groups, pyarrow reads ahead and keeps them all.
             for group in range(file.num_row_groups):
                 for batch in file.iter_batches(ROWS_PER_GROUP, row_groups=[group], columns=list(_COLUMNS)):
@@ -150,7 +172,7 @@ class _ParquetFile:
     def places_at(self, rows: Sequence[int]) -> Places:
         from pyarrow import parquet
 
-        with _reading(self.path), parquet.ParquetFile(self.path) as file:
+        with _reading(self.path), text_path(self.path) as name, parquet.ParquetFile(name) as file:
             sizes = [file.metadata.row_group(group).num_rows for group in range(file.num_row_groups)]
             ends = np.cumsum(sizes)
             found: dict[int, tuple[str, float]] = {}
@@ -169,7 +191,7 @@ def _open_parquet(path: Path) -> EmbeddingFile:
         from pyarrow import parquet
     except ModuleNotFoundError as error:
         raise MissingExtraError("reading Parquet", "parquet") from error
-    with parquet.ParquetFile(path) as file:
+    with text_path(path) as name, parquet.ParquetFile(name) as file:
         schema, n_rows = file.schema_arrow, file.metadata.num_rows
         missing = [name for name in _COLUMNS if name not in schema.names]
         if missing:
@@ -204,12 +226,12 @@ def _vectors(batch: Any, file: _ParquetFile) -> FloatArray:
 
 @contextmanager
 def _reading(path: Path) -> Iterator[None]:
-    """Say in one line which file cannot be read; pyarrow's errors are of many kinds."""
+    """Say in one line which file cannot be read; damaged ones make numpy and pyarrow raise anything."""
     try:
         yield
     except HtsatError:
         raise
     except OSError as error:
         raise DataError(f"{path}: {error.strerror or last_line(error)}") from error
-    except (ValueError, TypeError, KeyError, AttributeError, csv.Error) as error:
+    except Exception as error:
         raise DataError(f"{path}: is not a file of embeddings: {last_line(error)}") from error

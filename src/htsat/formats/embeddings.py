@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import hashlib
+import io
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +20,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from htsat.errors import DataError, MissingExtraError
-from htsat.files import atomic_path
+from htsat.files import atomic_path, text_path
 from htsat.formats.recording import time_text
 from htsat.scores import FloatArray, Seconds
 
@@ -26,9 +28,13 @@ if TYPE_CHECKING:
     from pyarrow import parquet
 
 ROWS_SUFFIX = ".rows.csv"
+ROW_COLUMNS = ("file", "start")
+"""Of the list of rows beside a `.npy`."""
 ORIGIN_SUFFIX = ".origin.json"
 ORIGIN_KEY = b"htsat_origin"
 """Key of the metadata of a Parquet file."""
+MARK = "files"
+"""Key, beside those of the origin, of what tells whether a `.npy` and the files beside it belong together."""
 ROWS_PER_GROUP = 4096
 """Rows that a Parquet file holds together, and that a reader takes at once: 6 MB for 384 values."""
 
@@ -74,7 +80,7 @@ class Origin:
                 probe=tuple(map(float, document["probe"])),
                 version=str(document["version"]),
             )
-        except (ValueError, TypeError, KeyError) as error:
+        except (ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
             raise DataError(f"{where}: what made the embeddings cannot be read: {error!r:.80}") from None
         if origin.per not in ("clip", "frame"):
             raise DataError(f"{where}: expected embeddings per clip or frame, got {origin.per!r:.40}")
@@ -92,26 +98,59 @@ class EmbeddedRecording(NamedTuple):
 Write = Callable[[EmbeddedRecording], None]
 
 
+def companions(path: Path) -> tuple[Path, Path]:
+    """The files beside a `.npy`: the list of its rows, and what made them."""
+    return path.with_suffix(ROWS_SUFFIX), path.with_suffix(ORIGIN_SUFFIX)
+
+
+def rows_of(recording: EmbeddedRecording) -> Iterator[tuple[str, str]]:
+    """What the list of rows says of the vectors of a recording."""
+    return ((recording.file, time_text(start_s)) for start_s in recording.starts_s)
+
+
+def rows_text(rows: Iterable[tuple[str, str]]) -> bytes:
+    """Rows of the list as they stand in it."""
+    text = io.StringIO(newline="")
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    return text.getvalue().encode("utf-8", "surrogateescape")
+
+
 @contextmanager
 def to_npy(path: Path, origin: Origin) -> Iterator[Write]:
     """Gather vectors; they, `NAME.rows.csv` (file, start) and the origin appear when the block ends well."""
     vectors: list[FloatArray] = []
-    rows: list[tuple[str, str]] = []
+    rows = [ROW_COLUMNS]
 
     def write(recording: EmbeddedRecording) -> None:
         vectors.append(recording.vectors)
-        rows.extend((recording.file, time_text(start_s)) for start_s in recording.starts_s)
+        rows.extend(rows_of(recording))
 
+    rows_path, origin_path = companions(path)
     with (
         atomic_path(path) as vector_file,
-        atomic_path(path.with_suffix(ROWS_SUFFIX)) as row_file,
-        atomic_path(path.with_suffix(ORIGIN_SUFFIX)) as origin_file,
+        atomic_path(rows_path) as row_file,
+        atomic_path(origin_path) as origin_file,
     ):
         yield write
         np.save(vector_file, np.concatenate(vectors))
-        with row_file.open("w", encoding="utf-8", errors="surrogateescape", newline="") as file:
-            csv.writer(file, lineterminator="\n").writerows([("file", "start"), *rows])
-        origin_file.write_text(origin.to_json() + "\n", encoding="utf-8", errors="surrogateescape")
+        row_file.write_bytes(rows_text(rows))
+        write_origin(origin_file, origin, vector_file, row_file)
+
+
+def write_origin(path: Path, origin: Origin, vector_file: Path, row_file: Path) -> None:
+    """Write what made the vectors, with what tells that these two files belong to it."""
+    mark = {MARK: mark_of(np.load(vector_file, mmap_mode="r"), row_file)}
+    text = json.dumps(dataclasses.asdict(origin) | mark, ensure_ascii=False)
+    path.write_text(f"{text}\n", encoding="utf-8", errors="surrogateescape")
+
+
+def mark_of(vectors: FloatArray, row_file: Path) -> str:
+    """Differs for files of another call: the three take their names one after the other."""
+    with row_file.open("rb") as file:
+        digest = hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=8))
+    for vector in (vectors[0], vectors[-1]) if len(vectors) else ():
+        digest.update(np.ascontiguousarray(vector).tobytes())
+    return digest.hexdigest()
 
 
 @contextmanager
@@ -126,8 +165,8 @@ def to_parquet(path: Path, origin: Origin) -> Iterator[Write]:
     except ModuleNotFoundError as error:
         raise MissingExtraError("writing Parquet", "parquet") from error
 
-    with atomic_path(path) as temporary:
-        writer = _GroupWriter(temporary, origin)
+    with atomic_path(path) as temporary, text_path(temporary) as name:
+        writer = _GroupWriter(name, origin)
         yield writer.write
         writer.close()
 

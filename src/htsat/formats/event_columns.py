@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from htsat.errors import DataError, did_you_mean
+from htsat.formats.bounded import some_names
 from htsat.formats.label_text import THIS_RECORDING, checked_band, checked_event, hertz, place, seconds
 from htsat.scores import FrequencyBand, SoundEvent
 
@@ -39,8 +40,13 @@ NAMES: dict[Role, tuple[str, ...]] = {
 
 REQUIRED: tuple[Role, ...] = ("onset", "offset", "label")
 
-_UNIT = re.compile(r"[\s_-]*[(\[](?:s|secs?|seconds|hz)[)\]]$|[\s_-]+(?:s|secs?|seconds|hz)$")
+_UNIT = re.compile(
+    r"(?<![\s_-])[\s_-]*[(\[](?:s|secs?|seconds|hz)[)\]]$|(?<![\s_-])[\s_-]+(?:s|secs?|seconds|hz)$"
+)
 _SPACES = re.compile(r"[\s_-]+")
+
+
+_MOST_COLUMNS = 4096
 
 
 class Row(NamedTuple):
@@ -65,9 +71,13 @@ class Columns(NamedTuple):
 
 
 def header_of(text: str) -> list[str]:
-    """The names of the columns of a table."""
+    """The names of the columns of a table; none where its first line is no header."""
     line = text.partition("\n")[0]
-    return [name.strip() for name in next(_reader(line), [])]
+    try:
+        names: list[str] = next(_reader(line), [])
+    except csv.Error:
+        return []
+    return [name.strip() for name in names] if len(names) <= _MOST_COLUMNS else []
 
 
 def has_columns(names: Sequence[str]) -> bool:
@@ -85,7 +95,7 @@ def find_columns(path: Path, names: Sequence[str]) -> Columns:
         if not _known(role, names):
             raise DataError(
                 f"{path}: strong labels need a column {role!r} ({', '.join(NAMES[role][1:5])} ...), "
-                f"found {', '.join(names) or 'none'}{did_you_mean(role, names)}"
+                f"found {some_names(names)}{did_you_mean(role, names[:100])}"
             )
     low, high = _first("low", names), _first("high", names)
     return Columns(
@@ -146,7 +156,9 @@ def _event(row: Row, columns: Columns, label: str) -> SoundEvent:
     try:
         certainty = float(probability or 1)
     except ValueError:
-        raise DataError(f"{row.where}: {columns.probability} must be a number, got {probability!r}") from None
+        raise DataError(
+            f"{row.where}: {columns.probability} must be a number, got {probability!r:.80}"
+        ) from None
     return checked_event(row.cells[label], onset_s, offset_s, row.where, certainty, _band(row, columns))
 
 

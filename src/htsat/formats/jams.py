@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from htsat.errors import DataError
-from htsat.formats.label_text import THIS_RECORDING, checked_event, label_text, place
+from htsat.formats.bounded import some_names
+from htsat.formats.label_text import THIS_RECORDING, checked_duration, checked_event, label_text, place
 from htsat.formats.recording import DetectedRecording, Format, last_offset_s
 from htsat.scores import SoundEvent
 
@@ -84,12 +85,15 @@ def read_recording(path: Path) -> DetectedRecording:
         document = json.loads(label_text(path))
     except json.JSONDecodeError as error:
         raise DataError(f"{place(path, error.lineno)}: is not JAMS: {error.msg}") from None
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"{path}: is not JAMS: {error}") from None
     with _fitting(f"{path}"):
         annotations = [dict(annotation) for annotation in document["annotations"]]
         namespaces = [str(annotation["namespace"]) for annotation in annotations]
-        duration_s = float(document.get("file_metadata", {}).get("duration") or 0)
+        stated_s = float(document.get("file_metadata", {}).get("duration") or 0)
+    duration_s = checked_duration(stated_s, str(path))
     if annotations and not any(name.startswith(_READ) for name in namespaces):
-        found = ", ".join(sorted(set(namespaces)))
+        found = some_names(sorted(set(namespaces)))
         raise DataError(f"{path}: expected annotations in {_NAMESPACE}, found {found}")
     events = [
         event
@@ -122,5 +126,5 @@ def _fitting(where: str) -> Iterator[None]:
         yield
     except KeyError as error:
         raise DataError(f"{where}: is not JAMS: no field {error}") from None
-    except (ValueError, TypeError, AttributeError) as error:
-        raise DataError(f"{where}: is not JAMS: {error}") from None
+    except (ValueError, TypeError, AttributeError, OverflowError, RecursionError) as error:
+        raise DataError(f"{where}: is not JAMS: {error!s:.200}") from None

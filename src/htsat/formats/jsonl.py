@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from htsat.errors import DataError
-from htsat.formats.label_text import checked_band, checked_event, label_text, place
+from htsat.formats.label_text import checked_band, checked_duration, checked_event, label_text, place
 from htsat.formats.recording import DetectedRecording, Format, TaggedRecording, reading
 from htsat.scores import SoundEvent, Tag
 
@@ -67,7 +67,7 @@ def is_jsonl(text: str) -> bool:
     """Whether a text begins with an object that has events."""
     try:
         document = json.loads(text.lstrip("\n").partition("\n")[0])
-    except ValueError:
+    except (ValueError, RecursionError):
         return False
     return isinstance(document, dict) and "events" in document
 
@@ -86,11 +86,13 @@ def _detected(line: str, where: str) -> DetectedRecording:
     try:
         document = json.loads(line)
         events = [_event(event, where) for event in document["events"]]
-        return DetectedRecording(str(document["file"]), float(document["duration"]), events)
+        file, duration_s = str(document["file"]), checked_duration(float(document["duration"]), where)
+        file.encode("utf-8", "surrogateescape")
+        return DetectedRecording(file, duration_s, events)
     except KeyError as error:
         raise DataError(f"{where}: is not JSON Lines of sound events: no field {error}") from None
-    except (ValueError, TypeError) as error:
-        raise DataError(f"{where}: is not JSON Lines of sound events: {error}") from None
+    except (ValueError, TypeError, OverflowError, RecursionError) as error:
+        raise DataError(f"{where}: is not JSON Lines of sound events: {error!s:.200}") from None
 
 
 def _event(document: Mapping[str, Any], where: str) -> SoundEvent:

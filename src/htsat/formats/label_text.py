@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 from htsat.errors import DataError
+from htsat.formats.bounded import file_bytes
 from htsat.scores import FrequencyBand, MarkedEvent, SoundEvent
 
 THIS_RECORDING = ""
@@ -20,12 +21,9 @@ def label_text(path: Path) -> str:
     """The text of a label file, UTF-8 or (with its mark) UTF-16; lines end with a line feed.
 
     Raises:
-        DataError: when it cannot be read, or is in another encoding.
+        DataError: when it cannot be read, is too large, or is in another encoding.
     """
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise DataError(f"{path}: {error.strerror}") from None
+    content = file_bytes(path)
     encoding = "utf-16" if content.startswith(_UTF16_MARKS) else "utf-8-sig"
     try:
         text = content.decode(encoding)
@@ -49,7 +47,7 @@ def seconds(text: str, where: str) -> float:
     try:
         return _number(text)
     except ValueError:
-        raise DataError(f"{where}: onset and offset must be seconds, got {text!r}") from None
+        raise DataError(f"{where}: onset and offset must be seconds, got {text!r:.80}") from None
 
 
 def hertz(text: str, where: str) -> float:
@@ -61,7 +59,7 @@ def hertz(text: str, where: str) -> float:
     try:
         return _number(text)
     except ValueError:
-        raise DataError(f"{where}: frequencies must be numbers of Hz, got {text!r}") from None
+        raise DataError(f"{where}: frequencies must be numbers of Hz, got {text!r:.80}") from None
 
 
 def _number(text: str) -> float:
@@ -77,6 +75,17 @@ def checked_band(low_hz: float, high_hz: float, where: str) -> FrequencyBand:
     if not 0 <= low_hz <= high_hz < float("inf"):
         raise DataError(f"{where}: expected 0 <= low <= high frequency, got {low_hz:g} and {high_hz:g} Hz")
     return FrequencyBand(low_hz, high_hz)
+
+
+def checked_duration(duration_s: float, where: str) -> float:
+    """How long a recording lasts, if it can.
+
+    Raises:
+        DataError: when it is no number, infinite or negative.
+    """
+    if not 0 <= duration_s < float("inf"):
+        raise DataError(f"{where}: expected a duration of 0 s or more, got {duration_s:g}")
+    return duration_s
 
 
 def checked_event(
@@ -95,9 +104,21 @@ def checked_event(
     label = label.strip()
     if not label or not 0 <= onset_s <= offset_s < float("inf"):
         raise DataError(
-            f"{where}: expected 0 <= onset <= offset and a label, got {onset_s:g}, {offset_s:g} and {label!r}"
+            f"{where}: expected 0 <= onset <= offset and a label, "
+            f"got {onset_s:g}, {offset_s:g} and {label!r:.80}"
         )
+    if not _is_text(label):
+        raise DataError(f"{where}: the label {label!r:.80} holds half a character")
     if not 0 <= probability <= 1:
         raise DataError(f"{where}: expected a probability from 0 to 1, got {probability:g}")
     event = SoundEvent(label, onset_s, offset_s, probability)
     return event if band is None else MarkedEvent.of(event, band)
+
+
+def _is_text(label: str) -> bool:
+    """Whether it can be written: JSON can name halves of characters."""
+    try:
+        label.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

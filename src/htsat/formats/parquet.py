@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from htsat.errors import DataError, MissingExtraError, did_you_mean
-from htsat.files import atomic_path
+from htsat.files import atomic_path, text_path
 from htsat.formats.label_text import checked_band, checked_event
 from htsat.formats.recording import DetectedRecording, FileFormat, TaggedRecording
 from htsat.scores import SoundEvent, Tag
@@ -69,7 +69,11 @@ def _rows_to(path: Path, columns: dict[str, str]) -> Iterator[Callable[[Sequence
         if len(rows) >= _ROWS_IN_GROUP:
             flush()
 
-    with atomic_path(path) as temporary, parquet.ParquetWriter(temporary, schema) as writer:
+    with (
+        atomic_path(path) as temporary,
+        text_path(temporary) as name,
+        parquet.ParquetWriter(name, schema) as writer,
+    ):
         yield write
         if rows:
             flush()
@@ -121,7 +125,7 @@ def _read(path: Path, columns: dict[str, str]) -> Iterator[dict[str, Any]]:
     """The rows of these columns, of their types, null where a column that need not be there is missing."""
     pa, parquet = _pyarrow("reading Parquet")
     try:
-        with parquet.ParquetFile(path) as file:
+        with text_path(path) as text_name, parquet.ParquetFile(text_name) as file:
             names = file.schema_arrow.names
             for name in columns:
                 if name not in names and name not in _OPTIONAL:
@@ -132,7 +136,7 @@ def _read(path: Path, columns: dict[str, str]) -> Iterator[dict[str, Any]]:
             for batch in file.iter_batches(columns=there):
                 table = pa.table(batch).select(there).cast(schema)
                 yield from (dict.fromkeys(columns) | row for row in table.to_pylist())
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, ValueError) as error:
         raise DataError(f"{path}: cannot be read as Parquet: {' '.join(str(error).split())}") from None
 
 

@@ -96,7 +96,7 @@ def _without_views(rows: list[Row], columns: Columns) -> list[Row]:
 def _within_file(row: Row) -> Row:
     """Times from the start of the file that the selection begins in."""
     offset = row.cells.get(_FILE_OFFSET, "").strip()
-    if not offset:
+    if not offset or not is_raven(list(row.cells)):
         return row
     onset_s, begin_s, end_s = (
         seconds(text, row.where) for text in (offset, row.cells[_BEGIN], row.cells[_END])

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from htsat.errors import DataError
 from htsat.formats import audacity, csv, dcase, elan, jams, jsonl, parquet, raven, textgrid, webvtt
+from htsat.formats.bounded import some_names
 from htsat.formats.event_columns import has_columns, header_of
 from htsat.formats.label_text import THIS_RECORDING, label_text
 from htsat.formats.recording import DetectedRecording, last_offset_s
@@ -97,7 +98,7 @@ def _format_of_text(path: Path, text: str) -> str:
     if has_columns(columns):
         return "raven" if raven.is_raven(columns) else "csv"
     first = text.partition("\n")[0][:_N_SHOWN]
-    found = f"found the columns {', '.join(columns)}" if len(columns) > 1 else f"it begins with {first!r}"
+    found = f"found the columns {some_names(columns)}" if len(columns) > 1 else f"it begins with {first!r}"
     raise UnknownFormatError(
         f"{path}: is no file of strong labels: expected Audacity labels, a TextGrid, WebVTT, ELAN, JAMS, "
         f"JSON Lines, or a table with columns such as onset, offset and label; {found}"

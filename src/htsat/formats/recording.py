@@ -84,8 +84,9 @@ def reading(path: Path, kind: str) -> Iterator[None]:
         yield
     except KeyError as error:
         raise DataError(f"{path}: is not {kind}: no field {error}") from error
-    except (ValueError, TypeError, csv.Error) as error:
-        raise DataError(f"{path}: is not {kind}: {error}") from error
+    except (ValueError, TypeError, OverflowError, RecursionError, csv.Error) as error:
+        reason = f"{error!s:.300}".replace("\n", " ")
+        raise DataError(f"{path}: is not {kind}: {reason}") from error
 
 
 def last_offset_s(events: Iterable[SoundEvent]) -> float:

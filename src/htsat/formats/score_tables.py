@@ -16,13 +16,17 @@ from pathlib import Path, PurePath
 import numpy as np
 from numpy.typing import NDArray
 
-from htsat.errors import DataError
+from htsat.errors import DataError, HtsatError, last_line
 from htsat.files import atomic_path
+from htsat.formats.bounded import bounded_lines
 from htsat.formats.recording import reading
 from htsat.labels import LabelSet
 from htsat.scores import FrameGrid
 
 Scores = NDArray[np.floating]
+
+_MAX_SMALL_BYTES, _MAX_RATIO = 2**28, 20
+"""Unpacked scores may be as large as the first; above, so many times as large as the file."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,10 +76,11 @@ def read_tsv(path: Path) -> ScoreTable:
         DataError: when the file is no such table, or its frames do not follow one another.
     """
     with reading(path, "a table of scores"), path.open(newline="", encoding="utf-8") as file:
-        header = next(csv.reader(file, delimiter="\t"), [])
+        rows_of_text = bounded_lines(file)
+        header = next(csv.reader(rows_of_text, delimiter="\t"), [])
         if header[:2] != ["onset", "offset"] or len(header) < 3:
             raise ValueError(f"expected columns onset, offset and classes, got {', '.join(header[:3])}")
-        lines = file.readlines()
+        lines = list(rows_of_text)
         if not lines:
             raise ValueError("it has no frames")
         rows = np.loadtxt(lines, delimiter="\t", comments=None, ndmin=2)
@@ -106,6 +111,7 @@ def read_npz(path: Path) -> ScoreTable:
     """
     try:
         with reading(path, "a file of scores"), path.open("rb") as file:
+            _refuse_bomb(path)
             arrays = np.load(file, allow_pickle=False)
             if isinstance(arrays, np.ndarray):
                 raise ValueError("it holds one array without a name")
@@ -114,8 +120,21 @@ def read_npz(path: Path) -> ScoreTable:
                 raise ValueError(f"it has no array {', '.join(sorted(missing))}")
             names = [str(name) for name in arrays["labels"]]
             return _table(path, arrays["scores"], arrays["boundaries_s"], names)
-    except (zipfile.BadZipFile, EOFError) as error:
-        raise DataError(f"{path}: is not a file of scores: {error}") from error
+    except HtsatError:
+        raise
+    except Exception as error:  # a damaged file can make numpy raise anything
+        raise DataError(f"{path}: is not a file of scores: {last_line(error)}") from error
+
+
+def _refuse_bomb(path: Path) -> None:
+    """Refuse arrays that would fill the memory out of a small file, before they are unpacked."""
+    if not zipfile.is_zipfile(path):
+        return
+    with zipfile.ZipFile(path) as archive:
+        n_unpacked = sum(entry.file_size for entry in archive.infolist())
+    n_allowed = max(_MAX_SMALL_BYTES, _MAX_RATIO * path.stat().st_size)
+    if n_unpacked > n_allowed:
+        raise ValueError(f"its arrays have {n_unpacked:,} bytes, at most {n_allowed:,} are unpacked")
 
 
 def _table(path: Path, scores: Scores, boundaries_s: NDArray[np.float64], names: Sequence[str]) -> ScoreTable:

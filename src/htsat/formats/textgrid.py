@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from htsat.errors import DataError
-from htsat.formats.label_text import THIS_RECORDING, checked_event, label_text, place
+from htsat.formats.label_text import THIS_RECORDING, checked_duration, checked_event, label_text, place
 from htsat.formats.lanes import lanes
 from htsat.formats.recording import DetectedRecording, Format, last_offset_s, one_line, time_text
 from htsat.scores import SoundEvent
@@ -107,6 +107,7 @@ def read_recording(path: Path) -> DetectedRecording:
     _, end_s = cells.number("xmin"), cells.number("xmax")
     n_tiers = cells.count("number of tiers") if cells.flag() == "<exists>" else 0
     events = [event for _ in range(n_tiers) for event in _tier_events(cells)]
+    end_s = checked_duration(end_s, str(path))
     return DetectedRecording(THIS_RECORDING, end_s, sorted(events, key=lambda event: event.onset_s))
 
 
@@ -149,7 +150,7 @@ class _Cells:
         self._line += self._whole.count("\n", self._at, match.start())
         self._at = match.start()
         if match[kind] is None:
-            raise DataError(f"{self.where}: expected {what}, got {match[0]}")
+            raise DataError(f"{self.where}: expected {what}, got {one_line(match[0]):.80}")
         return str(match[kind])
 
 

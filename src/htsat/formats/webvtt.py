@@ -17,8 +17,8 @@ from htsat.scores import SoundEvent
 
 _MARK = "WEBVTT"
 _ARROW = "-->"
-_TIME = re.compile(r"(?:(\d{2,}):)?([0-5]\d):([0-5]\d\.\d{3})", flags=re.ASCII)
-_TAG = re.compile(r"<[^>]*>")
+_TIME = re.compile(r"(?:(\d{2,9}):)?([0-5]\d):([0-5]\d\.\d{3})", flags=re.ASCII)
+_TAG = re.compile(r"<[^<>]*>")
 
 
 def _describe_events(recording: DetectedRecording) -> str:
@@ -88,5 +88,5 @@ def _event(path: Path, number: int, lines: list[str]) -> SoundEvent:
 def _seconds(text: str, where: str) -> float:
     match = _TIME.fullmatch(text)
     if match is None:
-        raise DataError(f"{where}: expected times as 00:01:02.345 {_ARROW} 00:01:03.000, got {text!r}")
+        raise DataError(f"{where}: expected times as 00:01:02.345 {_ARROW} 00:01:03.000, got {text!r:.80}")
     return 3600 * int(match[1] or 0) + 60 * int(match[2]) + float(match[3])

@@ -238,7 +238,8 @@ def _fit(columns: Doubles, wanted: Doubles, counts: Doubles, fixed: Doubles) -> 
         chances = 1 / (1 + np.exp(-np.clip(fixed + columns @ coefficients, -700, 700)))
         gradient = columns.T @ (counts * (chances - wanted))
         curvature = (columns * (counts * chances * (1 - chances))[:, None]).T @ columns
-        step = np.linalg.solve(curvature, gradient)
+        # Where all probabilities are 0 or 1 there is no curvature: no step then, where `solve` would fail.
+        step = np.linalg.lstsq(curvature, gradient)[0]
         if gradient @ step <= _SMALL_GAIN * loss:  # beyond it lies rounding
             coefficients -= step
             break

@@ -25,7 +25,9 @@ MASKED = -100.0
 
 def fit_window(window: int, grid: Grid) -> Grid:
     """The largest window, per axis at most `window`, that tiles the grid."""
-    height, width = (max(size for size in range(1, window + 1) if axis % size == 0) for axis in grid)
+    height, width = (
+        max(size for size in range(1, min(window, axis) + 1) if axis % size == 0) for axis in grid
+    )
     return height, width
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _MAX_CLASSES = 30
+_MIN_ROWS = 2
+"""Room for the axes where clips have few classes, or none."""
 _INCHES_PER_CLASS = 0.2
 
 
@@ -19,11 +22,12 @@ def draw_classes(path: Path, report: Report) -> None:
     """Draw the average precision of the 30 hardest classes, with the number of clips that have each."""
     heard = [entry for entry in report.per_class if entry.n_positives]
     hardest = sorted(heard, key=lambda entry: entry.average_precision)[:_MAX_CLASSES]
-    with picture(path, 6.5, len(hardest) * _INCHES_PER_CLASS + 1.3) as figure:
+    n_rows = max(len(hardest), _MIN_ROWS)
+    with picture(path, 6.5, n_rows * _INCHES_PER_CLASS + 1.3) as figure:
         axes = figure.add_subplot()
         _draw_bars(axes, hardest)
         _draw_mean(axes, report.summary.mean_average_precision)
-        axes.set(xlim=(0, 1), ylim=(len(hardest) - 0.4, -0.6), xlabel="average precision")
+        axes.set(xlim=(0, 1), ylim=(n_rows - 0.4, -0.6), xlabel="average precision")
         axes.grid(axis="x")
         write_title(figure, report.title, _about(report, len(hardest)))
 
@@ -44,6 +48,8 @@ def _write_row(axes: Axes, place: float, precision: str, n_clips: str) -> None:
 
 
 def _draw_mean(axes: Axes, mean: float) -> None:
+    if math.isnan(mean):  # no clip has any class
+        return
     axes.axvline(mean, color=INK, lw=1, ls=(0, (4, 3)))
     axes.text(mean, -0.95, f"mAP {mean:.3f} ", ha="right", va="center", fontsize=7.5)
 

@@ -38,7 +38,7 @@ def _score_panels(runs: Sequence[History]) -> dict[str, Score]:
     panels: dict[str, Score] = {}
     if any(point.accuracy is not None for point in points):
         panels["accuracy"] = lambda point: point.accuracy
-    if points:
+    if any(point.mean_average_precision is not None for point in points):
         panels["mAP"] = lambda point: point.mean_average_precision
     return panels
 
@@ -74,5 +74,6 @@ def _name(run: History) -> str:
     if not run.evaluations:
         return run.folder.name
     last = run.evaluations[-1]
-    accuracy = "" if last.accuracy is None else f"accuracy {last.accuracy:.3f}, "
-    return f"{run.folder.name}: {accuracy}mAP {last.mean_average_precision:.3f} after {last.epoch:g} epochs"
+    figures = {"accuracy": last.accuracy, "mAP": last.mean_average_precision}
+    shown = ", ".join(f"{name} {value:.3f}" for name, value in figures.items() if value is not None)
+    return f"{run.folder.name}: {shown or 'no figures'} after {last.epoch:g} epochs"

@@ -33,17 +33,21 @@ Per = Literal["clip", "frame"]
 
 @dataclass(frozen=True, eq=False)
 class Embeddings:
-    """Vectors `(n, D)` of consecutive stretches of a recording that begin at `starts_s` `(n,)`."""
+    """Vectors `(n, D)` of consecutive stretches of a recording that begin at `starts_s` `(n,)`.
+
+    `stop_s` is where the recording, as far as it was heard, ends.
+    """
 
     vectors: FloatArray
     starts_s: Seconds
+    stop_s: float
 
     @classmethod
     def joined(cls, pieces: Iterable[Embeddings]) -> Embeddings:
         """One after the other."""
         parts = list(pieces)
         vectors = np.concatenate([part.vectors for part in parts])
-        return cls(vectors, np.concatenate([part.starts_s for part in parts]))
+        return cls(vectors, np.concatenate([part.starts_s for part in parts]), parts[-1].stop_s)
 
 
 def stitched_scores(
@@ -123,7 +127,8 @@ def embeddings_in(
     if per == "clip":
         for clips, output in answers:
             starts_s = np.array([clip.start / model.sample_rate for clip in clips])
-            yield Embeddings(output.embedding, starts_s)
+            stop_s = (clips[-1].start + clips[-1].n_samples) / model.sample_rate
+            yield Embeddings(output.embedding, starts_s, stop_s)
         return
     stitcher = Stitcher(plan, model.embedding_dim)
     for clips, output in answers:
@@ -132,4 +137,4 @@ def embeddings_in(
 
 
 def _embeddings(part: Stitched) -> Embeddings:
-    return Embeddings(part.values, part.grid.boundaries_s[:-1])
+    return Embeddings(part.values, part.grid.boundaries_s[:-1], float(part.grid.boundaries_s[-1]))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Generator, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import Self, TypeVar
@@ -30,7 +30,7 @@ from htsat.recognition.hearing import (
 )
 from htsat.recognition.inference import Answer, NonFiniteScoresError, infer, require_classes
 from htsat.recognition.live import LiveDetector
-from htsat.recognition.pipeline import Source, cut_ahead, hear, one_by_one
+from htsat.recognition.pipeline import Piece, Source, cut_ahead, hear, one_by_one
 from htsat.rules import EventRules
 from htsat.scores import ClipScores, FloatArray, FrameScores, SoundEvent, Tag
 
@@ -198,9 +198,7 @@ class Recognizer:
     def _concluded(
         self, sources: list[Source], conclude: Callable[[Iterator[Answer]], T], jobs: int
     ) -> Generator[T | HtsatError, None, None]:
-        # A batch of recordings of one clip each, with their endings.
-        n_ahead = 2 * self._batch_size
-        with cut_ahead(sources, self._plan, jobs, n_ahead) as pieces:
+        with self._pieces(sources, jobs) as pieces:
             recordings = one_by_one(hear(self.engine, pieces, self._batch_size))
             for source, answers in zip(sources, recordings, strict=True):
                 result: T | HtsatError
@@ -210,6 +208,11 @@ class Recognizer:
                 except HtsatError as error:
                     result = error
                 yield result
+
+    def _pieces(self, sources: list[Source], jobs: int) -> AbstractContextManager[Iterator[Piece]]:
+        """The clips and endings of all sources; whoever gets sound in another way replaces this."""
+        # A batch of recordings of one clip each, with their endings.
+        return cut_ahead(sources, self._plan, jobs, 2 * self._batch_size)
 
     def _answers(self, blocks: Iterable[FloatArray]) -> Iterator[Answer]:
         """The answers about one stream, which is read here and now."""

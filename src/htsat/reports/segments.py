@@ -103,9 +103,11 @@ def _write(path: Path, excerpt: Excerpt) -> None:
             f"FLAC holds at most {_FLAC_CHANNELS} channels of {_FLAC_RATE} Hz, got {n_channels} of "
             f"{excerpt.sample_rate} Hz: --format wav holds them"
         )
-    with atomic_path(path) as temporary, temporary.open("wb") as file:
-        samples = integers(excerpt.samples, excerpt.n_bits)
-        soundfile.write(file, samples, excerpt.sample_rate, f"PCM_{excerpt.n_bits}", format=kind)
+    content = io.BytesIO()  # a full disk would be told by a traceback inside the library
+    samples = integers(excerpt.samples, excerpt.n_bits)
+    soundfile.write(content, samples, excerpt.sample_rate, f"PCM_{excerpt.n_bits}", format=kind)
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(content.getbuffer())
 
 
 def integers(samples: FloatArray, n_bits: int) -> NDArray[np.signedinteger]:

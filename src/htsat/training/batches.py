@@ -26,12 +26,13 @@ LookUp = Callable[[int, int], Answer]
 class Batch(NamedTuple):
     """Shape: `waveform` `(B, L)`, `target` `(B, K)`; `answers` are None where there is no teacher.
 
-    `seeds` are what the random changes of the clips depend on; `broken` names clips that could not be read
-    and were replaced. `moments` are None where only clips are learned from.
+    `clips` are the indices of what is heard, `seeds` are what its random changes depend on; `broken` names
+    clips that could not be read and were replaced. `moments` are None where only clips are learned from.
     """
 
     waveform: Tensor
     target: Tensor
+    clips: tuple[int, ...]
     seeds: tuple[int, ...]
     answers: BatchAnswers | None
     broken: tuple[str, ...]
@@ -67,6 +68,7 @@ class Collator:
         return Batch(
             waveform=_stacked([sample.waveform for sample in samples]),
             target=_stacked([sample.target for sample in samples]),
+            clips=tuple(sample.draw.index for sample in samples),
             seeds=tuple(sample.seed for sample in samples),
             answers=self._answers(samples),
             broken=tuple(reason for sample in samples for reason in sample.broken),

@@ -55,7 +55,7 @@ class Result(NamedTuple):
 
 
 class Spread(NamedTuple):
-    """Mean over all runs, and the deviation (of a sample) of what is named."""
+    """Mean over all runs that have the figure, and the deviation (of a sample) of what is named."""
 
     mean: float
     between_parts: float | None
@@ -73,19 +73,23 @@ class Summary:
     @property
     def accuracy(self) -> Spread | None:
         """None for models of several classes at once."""
-        values = [result.figures.accuracy for result in self.results]
-        return None if None in values else self._spread([value for value in values if value is not None])
+        return self._spread([result.figures.accuracy for result in self.results])
 
     @property
-    def mean_average_precision(self) -> Spread:
-        """For any model."""
+    def mean_average_precision(self) -> Spread | None:
+        """None where no run has held out a clip with a class."""
         return self._spread([result.figures.mean_average_precision for result in self.results])
 
-    def _spread(self, values: Sequence[float]) -> Spread:
+    def _spread(self, values: Sequence[float | None]) -> Spread | None:
+        pairs = [(value, result) for value, result in zip(values, self.results, strict=True)]
+        known = [(value, result) for value, result in pairs if value is not None]
+        if not known:
+            return None
+        there = [value for value, _ in known]
         return Spread(
-            float(np.mean(values)),
-            _deviation(values, [result.part for result in self.results]),
-            _deviation(values, [result.seed for result in self.results]),
+            float(np.mean(there)),
+            _deviation(there, [result.part for _, result in known]),
+            _deviation(there, [result.seed for _, result in known]),
         )
 
 
@@ -165,11 +169,11 @@ def _deviation(values: Sequence[float], keys: Sequence[object]) -> float | None:
 def _write(path: Path, summary: Summary) -> None:
     document = {
         "accuracy": summary.accuracy and summary.accuracy._asdict(),
-        "mAP": summary.mean_average_precision._asdict(),
+        "mAP": summary.mean_average_precision and summary.mean_average_precision._asdict(),
         "runs": [
             {"run": result.run, "part": result.part, "seed": result.seed, **result.figures.document()}
             for result in summary.results
         ],
     }
     with atomic_path(path) as temporary:
-        temporary.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+        temporary.write_text(json.dumps(document, indent=2, allow_nan=False) + "\n", encoding="utf-8")

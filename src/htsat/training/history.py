@@ -25,12 +25,15 @@ class StepPoint(NamedTuple):
 
 
 class EvaluationPoint(NamedTuple):
-    """How well held-out clips were heard; accuracy is None where several classes are heard at once."""
+    """How well held-out clips were heard.
+
+    Accuracy is None where several classes are heard at once, mAP where no held-out clip has any class.
+    """
 
     epoch: float
     loss: float
     accuracy: float | None
-    mean_average_precision: float
+    mean_average_precision: float | None
 
 
 @dataclass(frozen=True)
@@ -60,7 +63,9 @@ class History:
     @property
     def best(self) -> EvaluationPoint | None:
         """The evaluation with the highest mAP."""
-        return max(self.evaluations, key=lambda point: point.mean_average_precision, default=None)
+        scored = [(point.mean_average_precision, point) for point in self.evaluations]
+        existing = [(score, point) for score, point in scored if score is not None]
+        return max(existing, key=lambda pair: pair[0])[1] if existing else None
 
 
 def is_run(folder: Path) -> bool:
@@ -81,8 +86,8 @@ def read_history(folder: Path) -> History:
         lines = (folder / LOG_NAME).read_text(encoding="utf-8").splitlines(keepends=True)
         events = [json.loads(line) for line in lines if line.endswith("\n")]
         return _history(folder, settings, events)
-    except (ValueError, KeyError, TypeError) as error:
-        raise DataError(f"{folder}: the settings or the log are damaged ({error!r})") from None
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
+        raise DataError(f"{folder}: the settings or the log are damaged ({error!r:.200})") from None
 
 
 def _history(folder: Path, settings: dict[str, object], events: list[dict[str, object]]) -> History:
@@ -107,12 +112,13 @@ def _history(folder: Path, settings: dict[str, object], events: list[dict[str, o
 
 
 def _evaluation(event: dict[str, object], epoch: float, settings: dict[str, object]) -> EvaluationPoint:
+    precision = event["mean_average_precision"]
     has_accuracy = event.get("task", settings.get("task")) != "multi_label"
     return EvaluationPoint(
         epoch=epoch,
         loss=_number(event["loss"]),
         accuracy=_number(event["accuracy"]) if has_accuracy else None,
-        mean_average_precision=_number(event["mean_average_precision"]),
+        mean_average_precision=None if precision is None else _number(precision),
     )
 
 

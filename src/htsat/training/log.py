@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -38,11 +39,12 @@ class Log:
     """Of several processes one keeps the log."""
 
     def write(self, **event: object) -> None:
-        """Append an event and flush it."""
+        """Append an event and flush it; a figure that does not exist (NaN) is null, as in all JSON."""
         if not self.is_kept:
             return
+        event = {name: _or_none(value) for name, value in event.items()}
         with self.path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(event) + "\n")
+            file.write(json.dumps(event, allow_nan=False) + "\n")
         for receiver in self.receivers:
             receiver.write(event)
         self.watch(event)
@@ -68,3 +70,7 @@ class Log:
         if size < n_bytes:
             raise DataError(f"{self.path}: had {n_bytes} bytes at the checkpoint, now {size}")
         os.truncate(self.path, n_bytes)
+
+
+def _or_none(value: object) -> object:
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -5,7 +5,7 @@ B clips, L samples, K classes.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
@@ -21,6 +21,7 @@ from htsat.processes import Processes
 from htsat.training.averaging import build_average
 from htsat.training.batches import Batch, LookUp, load_parts
 from htsat.training.experiment import Experiment
+from htsat.training.faults import Fault, FaultWatch, are_finite
 from htsat.training.losses import clip_loss, consistency_loss, frame_loss, tagged_loss
 from htsat.training.mixing import Mix, draw_changes
 from htsat.training.optimizer import build_optimizers, set_trainable
@@ -75,6 +76,7 @@ class Trainer:
         self._fabric = fabric
         self._experiment = experiment
         self._settings = experiment.optimisation
+        self._clips = lessons.clips
         self._parts = PartSampler(
             lessons.sampler,
             self._settings.batch_size,
@@ -83,6 +85,8 @@ class Trainer:
         )
         loader = load_parts(lessons.clips, self._parts, experiment.n_workers, lessons.answers)
         self._loader = fabric.setup_dataloaders(loader, use_distributed_sampler=False)
+        has_loss_scale = getattr(fabric.strategy.precision, "scaler", None) is not None
+        self._faults = FaultWatch(has_loss_scale=has_loss_scale)
         prepare_network(network, experiment, fabric)
         self._average = build_average(network, self._settings)
         for copy in self._average.copies:
@@ -95,7 +99,7 @@ class Trainer:
         self._network = fabric.setup_module(network)
         self._optimizers = [
             cast("torch.optim.Optimizer", fabric.setup_optimizers(optimizer))
-            for optimizer in build_optimizers(network, self._settings)
+            for optimizer in build_optimizers(network, self._settings, has_loss_scale=has_loss_scale)
         ]
 
     @property
@@ -147,6 +151,24 @@ class Trainer:
         for optimizer, saved in zip(self._optimizers, state.optimizers, strict=True):
             load_full_optimizer_state(optimizer, saved)
 
+    def find_fault(self, processes: Processes) -> Fault | None:
+        """The first loss or gradient since the last question that is not finite; or weights that are not.
+
+        The same in all processes, which must ask together, after a step and before anything is kept.
+        """
+        fault = self._faults.find(self._fabric, processes)
+        if fault is None and not are_finite(self._tensors(), self._fabric):
+            return Fault(self.step, "weights not finite")
+        return fault
+
+    def _tensors(self) -> Iterator[Tensor]:
+        """All that a state holds, as this process has it."""
+        for network in (self._learning, *self._average.copies):
+            yield from network.state_dict().values()
+        for optimizer in self._optimizers:
+            for moments in optimizer.state.values():
+                yield from (moment for moment in moments.values() if isinstance(moment, Tensor))
+
     def finish_epoch(self) -> Iterator[StepOutcome]:
         """Learn to the end of the epoch, a step each time the next outcome is asked for."""
         self._parts.epoch, self._parts.n_batches_done = divmod(self.step, self.steps_per_epoch)
@@ -164,7 +186,8 @@ class Trainer:
             is_last = number + 1 == len(parts)
             with self._fabric.no_backward_sync(self._network, enabled=not is_last):
                 losses.append(self._learn(part, number))
-        self._move()
+            self._faults.note_loss(self.step + 1, losses[-1], self._titles([part]))
+        self._move(self._titles(parts))
         return StepOutcome(torch.stack(losses).mean(), [reason for part in parts for reason in part.broken])
 
     def _learn(self, part: Batch, number: int) -> Tensor:
@@ -227,18 +250,22 @@ class Trainer:
         entropy = (self._experiment.seed, self.step, part, self._fabric.global_rank)
         return int(np.random.SeedSequence(entropy).generate_state(1)[0])
 
-    def _move(self) -> None:
-        """One step of the weights along their gradients, and of their mean."""
-        rate = self.learning_rate
+    def _titles(self, parts: Sequence[Batch]) -> list[str]:
+        return [self._clips.title(clip) for part in parts for clip in part.clips]
+
+    def _move(self, clips: Sequence[str]) -> None:
+        """One step of the weights along their gradients, which come from these clips, and of their mean."""
+        rate, norms = self.learning_rate, []
         for optimizer in self._optimizers:
             for group in optimizer.param_groups:
                 group["lr"] = rate * group["factor"]
-            # A gradient that is not finite shows in the next line of the log, which ends the run.
-            self._fabric.clip_gradients(
+            norm = self._fabric.clip_gradients(
                 self._network, optimizer, max_norm=self._settings.clip_norm, error_if_nonfinite=False
             )
+            norms.append(cast("Tensor", norm))
             optimizer.step()
             optimizer.zero_grad()
         self.step += 1
+        self._faults.note_gradient(self.step, norms, clips)
         if self._average.is_due(self.progress):
             self._average.update(self._learning)

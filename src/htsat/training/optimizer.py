@@ -16,12 +16,15 @@ _CLASSIFIERS = ("head", "fine_head")
 """The parts of a network that look at what the others make of a sound."""
 
 
-def build_optimizers(network: HTSAT, settings: Optimisation) -> list[torch.optim.Optimizer]:
+def build_optimizers(
+    network: HTSAT, settings: Optimisation, *, has_loss_scale: bool = False
+) -> list[torch.optim.Optimizer]:
     """One or two optimisers. Every group of them has a `factor`, by which the learning rate is multiplied.
 
     `adamw` moves everything by AdamW. `muon` moves the matrices inside the transformer by Muon (Jordan et
     al., 2024), whose steps are orthogonal matrices scaled to the size of AdamW's, and the rest by AdamW.
-    What does not learn in the whole run is frozen.
+    What does not learn in the whole run is frozen. With a loss scale (float16) AdamW is not the fused one,
+    which would undo the scale itself, after the gradients were clipped.
     """
     set_trainable(network, only_head=settings.learn == "head")
     learning = {name: weight for name, weight in network.named_parameters() if weight.requires_grad}
@@ -36,7 +39,7 @@ def build_optimizers(network: HTSAT, settings: Optimisation) -> list[torch.optim
         lr=settings.learning_rate,
         betas=(0.9, 0.999),
         eps=1e-8,
-        fused=True,
+        fused=not has_loss_scale,
     )
     if not matrices:
         return [adamw]

@@ -35,12 +35,13 @@ class EventFigures(NamedTuple):
 class Figures(NamedTuple):
     """How well a model hears; no accuracy for models of several classes at once.
 
-    `events` is None where clips have no strong labels, or these tell of no event.
+    The mAP is None where no clip has any class; `events` is None where clips have no strong labels, or these
+    tell of no event.
     """
 
     n_clips: int
     accuracy: float | None
-    mean_average_precision: float
+    mean_average_precision: float | None
     events: EventFigures | None = None
 
     def document(self) -> dict[str, Any]:
@@ -82,7 +83,7 @@ def _write(report: Path, manifest: Manifest, model: Path, processes: Processes, 
 
 
 def _figures(report: Path) -> Figures:
-    content = json.loads(report.read_text(encoding="utf-8"))
+    content = json.loads(report.read_text(encoding="utf-8", errors="surrogateescape"))
     return Figures(content["n_clips"], content.get("accuracy"), content["mAP"], _event_figures(content))
 
 

@@ -13,6 +13,7 @@ from lightning.fabric import Fabric
 from torch import Tensor
 
 from htsat.checkpoints import ModelCard, save_model
+from htsat.checkpoints.problems import some
 from htsat.data.dataset import EvaluationClips
 from htsat.errors import HtsatError
 from htsat.processes import Processes
@@ -68,6 +69,8 @@ class Run:
     best_mean_average_precision: float = -math.inf
     evaluation: Evaluation | None = None
     """The last one."""
+    saved_step: int = 0
+    """Of the last state that was written."""
 
     @property
     def is_finished(self) -> bool:
@@ -94,6 +97,7 @@ class Run:
     def save(self) -> None:
         """Write down where the run stands."""
         trainer = self.trainer.state()
+        self.saved_step = trainer.step
         if not self.processes.is_first:
             return
         state = RunState(
@@ -110,6 +114,7 @@ class Run:
     def restore(self, state: RunState) -> None:
         """Stand where the run stood; what was written after that, or only in part, goes."""
         self.trainer.restore(state.trainer)
+        self.saved_step = state.trainer.step
         self.top = list(state.top)
         self.best_mean_average_precision = state.best_mean_average_precision
         self.evaluation = state.evaluation
@@ -148,13 +153,23 @@ class Run:
         is_written = self._is_epoch_over() or self._is_evaluation_due() or self._is_checkpoint_due()
         return is_written or self._is_each(self.experiment.log_every)
 
+    def _refuse_fault(self) -> None:
+        """Stop where numbers have failed, before anything is written: what is there stays good."""
+        fault = self.trainer.find_fault(self.processes)
+        if fault is None:
+            return
+        epoch = round(fault.step / self.trainer.steps_per_epoch, 3)
+        self.log.write(event="fault", step=fault.step, epoch=epoch, what=fault.what, clips=list(fault.clips))
+        heard = f", with {some(fault.clips)}" if fault.clips else ""
+        raise HtsatError(
+            f"{fault.what} in step {fault.step} (epoch {epoch:g}){heard}; "
+            f"{self.folder / STATE_NAME} of step {self.saved_step} is good"
+        )
+
     def _write_pace(self, pace: Pace) -> None:
+        self._refuse_fault()
         loss, step_s = pace.read(self.fabric)
         trainer, settings = self.trainer, self.experiment.optimisation
-        if not math.isfinite(loss):
-            raise HtsatError(
-                f"the loss became {loss} before step {trainer.step}; the saved models are untouched"
-            )
         n_steps_left = settings.epochs * trainer.steps_per_epoch - trainer.step
         self.log.write(
             event="step",
@@ -185,7 +200,9 @@ class Run:
         self._keep(evaluation.mean_average_precision)
 
     def _keep(self, score: float) -> None:
-        """Keep the model if it is one of the best."""
+        """Keep the model if it is one of the best; a score that does not exist (NaN) is none."""
+        if math.isnan(score):
+            return
         if score > self.best_mean_average_precision:
             self.best_mean_average_precision = score
             self._save_model(BEST_NAME)

@@ -52,8 +52,11 @@ def write_state(run: Path, state: RunState) -> None:
         "top": [dataclasses.astuple(ranked) for ranked in state.top],
         "evaluation": state.evaluation and tuple(state.evaluation),
     }
-    with atomic_path(run / STATE_NAME) as temporary:
-        torch.save(content, temporary)
+    with atomic_path(run / STATE_NAME) as temporary, temporary.open("wb") as file:
+        try:
+            torch.save(content, file)
+        except RuntimeError as error:  # torch says that its position is not the expected one
+            raise (error.__context__ if isinstance(error.__context__, OSError) else error) from None
 
 
 def read_state(run: Path) -> RunState:

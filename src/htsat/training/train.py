@@ -5,7 +5,8 @@ from __future__ import annotations
 import dataclasses
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from htsat.checkpoints import ModelCard
 from htsat.data.dataset import Progress
 from htsat.data.manifest import Manifest
 from htsat.errors import ConfigError, DataError
-from htsat.files import atomic_path
+from htsat.files import LOCK_NAME, atomic_path, sole_writer
 from htsat.network import HTSAT, ModelConfig
 from htsat.processes import Processes
 from htsat.rules import default_rules
@@ -33,7 +34,7 @@ from htsat.training.origin import (
     refuse_other_surroundings,
 )
 from htsat.training.outcome import Outcome, measure
-from htsat.training.parallel import build_fabric
+from htsat.training.parallel import build_fabric, may_be_started_again, refuse_apart, told_in_one_line
 from htsat.training.run import MODEL_NAME, Run
 from htsat.training.split import (
     OpenedSplit,
@@ -70,6 +71,9 @@ def train(
     `best.safetensors` (the model with the highest mAP on them), their manifest, and at the end a report on
     how well the model hears them.
 
+    Where torchrun or SLURM started the process, a run that is in the folder already goes on, if its settings
+    are these: they give the same command once more after a loss.
+
     Args:
         experiment: all settings.
         folder: of the run.
@@ -79,7 +83,10 @@ def train(
     Raises:
         ConfigError: when settings do not fit each other or the machine.
         DataError: when recordings or labels do not fit, or the run's folder is already in use.
+        HtsatError: when another process is lost.
     """
+    if may_be_started_again() and (folder / STATE_NAME).exists():
+        return resume(experiment, folder, watcher, fabric)
     split = read_split(experiment)
     experiment = resolve_task(experiment, split.train)
     _refuse_used(folder)
@@ -88,7 +95,7 @@ def train(
     network = start_network(experiment, split.train.labels)
     _refuse_idle(network.config, split.train, experiment)
     clips = open_split(split, experiment, network.config, task.watcher.reading)
-    with _processes(task.fabric) as processes:
+    with _processes(task.fabric) as processes, _alone(folder, processes):
         run = _assemble(task, network, clips, processes)
         if processes.is_first:
             _claim(folder, experiment)
@@ -124,7 +131,7 @@ def resume(
     refuse_other_data(folder, state.origin, _fingerprint(split, experiment), experiment.data)
     task = _task(experiment, folder, watcher, split, fabric)
     seed_everything(experiment.seed, verbose=False)
-    with _processes(task.fabric) as processes:
+    with _processes(task.fabric) as processes, _alone(folder, processes):
         if state.is_finished:
             task.watcher.event({"event": "finished before", "epochs": experiment.optimisation.epochs})
             return measure(folder, split, processes, experiment.device)
@@ -169,7 +176,9 @@ def _continued(task: _Task, state: RunState, processes: Processes) -> Run:
 
 def _finish(task: _Task, run: Run) -> Outcome:
     try:
-        run.go_on()
+        with told_in_one_line(run.processes):
+            refuse_apart(run.processes, run.trainer.step, task.folder)
+            run.go_on()
     finally:
         run.log.close()
     return measure(task.folder, task.split, run.processes, task.experiment.device)
@@ -251,8 +260,18 @@ def _refuse_used(folder: Path) -> None:
         raise DataError(f"{folder}: holds a run already; choose another folder, or go on with --resume")
 
 
+@contextmanager
+def _alone(folder: Path, processes: Processes) -> Iterator[None]:
+    """Two runs in one folder would leave a mixture of both."""
+    with ExitStack() as resources:
+        if processes.is_first:
+            resources.enter_context(sole_writer(folder / LOCK_NAME, folder))
+        yield
+
+
 def _claim(folder: Path, experiment: Experiment) -> None:
     """Take a folder for the run and write down what it does."""
+    _refuse_used(folder)
     (folder / LOG_NAME).unlink(missing_ok=True)
     folder.mkdir(parents=True, exist_ok=True)
     with atomic_path(folder / EXPERIMENT_NAME) as temporary:

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from htsat.data.dataset import EvaluationClips, Sample
-from htsat.errors import AudioError, DataError
+from htsat.errors import AudioError, DataError, HtsatError
 from htsat.metrics.clip_based import accuracy, mean_average_precision
 from htsat.network import HTSAT
 from htsat.processes import ALONE, Processes
@@ -21,7 +21,10 @@ from htsat.training.losses import clip_loss
 
 
 class Evaluation(NamedTuple):
-    """Scores on held-out clips; accuracy is meant for clips of one class, mAP for any."""
+    """Scores on held-out clips; accuracy is meant for clips of one class, mAP for any.
+
+    The mAP is NaN where no clip has any class.
+    """
 
     loss: float
     accuracy: float
@@ -48,6 +51,7 @@ def evaluate_clips(
 
     Raises:
         DataError: when none can.
+        HtsatError: when answers of the network are not finite.
     """
     logits, targets = score_clips(network, clips, batch_size, processes)
     loss = clip_loss(torch.from_numpy(logits), torch.from_numpy(targets), task, label_smoothing=0.0)
@@ -68,6 +72,9 @@ def score_clips(
     targets = [clip.target for clip in heard if clip.target is not None]
     if not logits:
         raise DataError(f"none of the {len(clips)} held-out clips can be read")
+    n_bad = sum(not np.isfinite(row).all() for row in logits)
+    if n_bad:
+        raise HtsatError(f"the network's answers to {n_bad} of {len(logits)} held-out clips are not finite")
     return np.stack(logits), np.stack(targets)
 
 

@@ -11,6 +11,7 @@ from python_multipart.multipart import MultipartParser, parse_options_header
 from htsat.web.problems import BadRequestError
 
 FIELD = "file"
+_LONGEST_HEADER = 8192
 
 
 class FormFile:
@@ -68,6 +69,8 @@ class FormFile:
 
     def _add_to_header(self, place: int, data: bytes) -> None:
         self._header[place] += data.decode("utf-8", errors="replace")
+        if len(self._header[place]) > _LONGEST_HEADER:
+            raise BadRequestError(f"a header in the form has more than {_LONGEST_HEADER} characters")
 
     def _end_header(self) -> None:
         name, value = self._header
@@ -79,7 +82,7 @@ class FormFile:
         _, options = parse_options_header(self._disposition.encode("utf-8").decode("latin-1"))
         field = options.get(b"name", b"").decode("utf-8", errors="replace")
         if field != FIELD:
-            raise BadRequestError(f"expected a form with one field, {FIELD!r}, got {field!r}")
+            raise BadRequestError(f"expected a form with one field, {FIELD!r}, got {field!r:.80}")
         self.name = options.get(b"filename", b"").decode("utf-8", errors="replace") or None
 
     def _complete(self) -> None:

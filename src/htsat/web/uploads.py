@@ -18,6 +18,7 @@ from typing import IO, NamedTuple, Self
 from anyio import fail_after, to_thread
 from starlette.requests import ClientDisconnect, Request
 
+from htsat.files import temporary_folder
 from htsat.web.multipart import FormFile
 from htsat.web.problems import (
     BadRequestError,
@@ -50,7 +51,8 @@ class Inbox:
         self._folder = Path()
 
     def __enter__(self) -> Self:
-        self._folder = Path(self._resources.enter_context(tempfile.TemporaryDirectory(prefix="htsat-serve-")))
+        folder = temporary_folder(Path(tempfile.gettempdir()), "htsat-serve-")
+        self._folder = self._resources.enter_context(folder)
         return self
 
     def __exit__(

@@ -267,11 +267,13 @@ def test_parquet_is_not_read_again_for_the_next_row(
     parquet = pytest.importorskip("pyarrow.parquet")
     clip = as_parquet_row(tmp_path, sweep)
     n_groups_read = []
-    read = parquet.ParquetFile.read_row_group
+    read = parquet.ParquetFile.iter_batches
     monkeypatch.setattr(
         parquet.ParquetFile,
-        "read_row_group",
-        lambda self, group, **options: n_groups_read.append(group) or read(self, group, **options),
+        "iter_batches",
+        lambda self, *size, **options: (
+            n_groups_read.extend(options["row_groups"]) or read(self, *size, **options)
+        ),
     )
     for row in (0, 1, 2, 3, 0, 3, 4):
         reader.read(Clip(clip.path, (), place=Row(row)), 0, 10)

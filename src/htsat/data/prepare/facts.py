@@ -115,7 +115,8 @@ def examine_samples(clip: Clip, samples: FloatArray, sample_rate: int) -> Examin
 
 def _n_channels(path: Path) -> int:
     try:
-        return int(soundfile.info(path).channels)
+        with path.open("rb") as file:  # a name need not be text
+            return int(soundfile.info(file).channels)
     except soundfile.LibsndfileError:
         import av
 

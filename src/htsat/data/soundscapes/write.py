@@ -139,7 +139,7 @@ def _begin(unfinished: Path, settings: dict[str, Any]) -> None:
         _check(unfinished, settings)
         for leftover in unfinished.rglob(".*"):
             leftover.unlink()
-    elif unfinished.exists() and any(unfinished.iterdir()):
+    elif unfinished.exists() and any(not path.name.startswith(".") for path in unfinished.iterdir()):
         raise DataError(f"{unfinished}: is not empty, and no soundscapes were begun in it")
     else:
         _write_json(unfinished / _RECIPE_NAME, {"settings": settings})

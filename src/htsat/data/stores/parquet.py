@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 from collections import OrderedDict
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -17,11 +17,15 @@ from htsat.audio import Stretch, count_samples, read_stretch
 from htsat.data.clip import Clip, Row
 from htsat.data.stores.files import NamedBytes
 from htsat.data.stores.store import OpenFiles
-from htsat.errors import AudioError, MissingExtraError
+from htsat.errors import AudioError, MissingExtraError, last_line
 from htsat.scores import FloatArray
 
 _MAX_GROUPS = 2
 """Row groups of a file that stay in memory; those of the hub hold 100 to 1,000 recordings."""
+
+_MAX_GROUP_BYTES = 2**31
+"""What Arrow holds in one piece of a structure."""
+_NAMES_TOLD = 10
 
 
 class ParquetStore:
@@ -49,9 +53,9 @@ class ParquetStore:
         try:
             data = self._tables.get(clip.path).encoded(clip.place.index)
         except OSError as error:
-            raise AudioError(f"{clip.path}: {error.strerror or error}") from None
-        except (pyarrow.ArrowException, _RowError) as error:
-            raise AudioError(f"{clip.title}: {error}") from None
+            raise AudioError(f"{clip.path}: {error.strerror or last_line(error)}") from None
+        except (pyarrow.ArrowException, ValueError, LookupError, _RowError) as error:
+            raise AudioError(f"{clip.title}: {last_line(error)}") from None
         return NamedBytes(data, clip.title)
 
 
@@ -73,49 +77,70 @@ class _Table:
             self._file.close()
             raise
         metadata = self._file.metadata
-        sizes = [metadata.row_group(index).num_rows for index in range(metadata.num_row_groups)]
-        self._ends = np.cumsum(sizes)
+        sizes = [max(0, metadata.row_group(index).num_rows) for index in range(metadata.num_row_groups)]
+        self._ends = np.cumsum(sizes, dtype=np.int64)
         self._groups: OrderedDict[int, Any] = OrderedDict()
 
     def encoded(self, row: int) -> bytes:
-        if row >= self._file.metadata.num_rows:
-            raise _RowError(f"there are only {self._file.metadata.num_rows} rows")
+        n_rows = int(self._ends[-1]) if len(self._ends) else 0
+        if row >= n_rows:
+            raise _RowError(f"there are only {n_rows} rows")
         group = int(np.searchsorted(self._ends, row, side="right"))
         first = int(self._ends[group - 1]) if group else 0
         data = self._recordings(group)[row - first].as_py()
         if not data:
-            raise _RowError(f"holds no bytes in column {self._column!r}")
+            raise _RowError(f"holds no bytes in column {self._column.path!r}")
         return bytes(data)
 
     def _recordings(self, group: int) -> Any:
         if group not in self._groups:
             if len(self._groups) == _MAX_GROUPS:
                 self._groups.popitem(last=False)
-            table = self._file.read_row_group(group, columns=[self._column], use_threads=False)
-            name, *fields = self._column.split(".")
-            column = table.column(name)
-            self._groups[group] = column.combine_chunks().field("bytes") if fields else column
+            self._groups[group] = self._read(group)
         self._groups.move_to_end(group)
         return self._groups[group]
+
+    def _read(self, group: int) -> Any:
+        """The recordings of a row group; read one by one, as equal ones and zeros take no room in a file."""
+        import pyarrow as pa
+
+        parts, n_bytes = [], 0
+        batches = self._file.iter_batches(
+            1, row_groups=[group], columns=[self._column.path], use_threads=False
+        )
+        for batch in batches:
+            column = batch.column(0)
+            parts.append(column.field("bytes") if self._column.is_structure else column)
+            n_bytes += parts[-1].nbytes
+            if n_bytes > _MAX_GROUP_BYTES:
+                raise _RowError(f"row group {group} holds more than {_MAX_GROUP_BYTES} bytes of recordings")
+        return pa.chunked_array(parts)
 
     def close(self) -> None:
         self._groups.clear()
         self._file.close()
 
 
-def _bytes_column(schema: Any) -> str:
-    """Name of the column of bytes, `name.bytes` for a structure; `audio` before others."""
+class _Column(NamedTuple):
+    """Where the bytes are; `path` is `name.bytes` for a structure."""
+
+    path: str
+    is_structure: bool
+
+
+def _bytes_column(schema: Any) -> _Column:
+    """The column of bytes; `audio` before others."""
     import pyarrow.types as kinds
 
     found = []
     for field in sorted(schema, key=lambda field: field.name != "audio"):
         inner = {child.name: child.type for child in field.type} if kinds.is_struct(field.type) else {}
         if "bytes" in inner and _is_bytes(inner["bytes"]):
-            found.append(f"{field.name}.bytes")
+            found.append(_Column(f"{field.name}.bytes", True))
         elif _is_bytes(field.type):
-            found.append(field.name)
+            found.append(_Column(field.name, False))
     if not found:
-        raise _RowError(f"no column holds bytes, found {', '.join(schema.names) or 'none'}")
+        raise _RowError(f"no column holds bytes, found {', '.join(schema.names[:_NAMES_TOLD]) or 'none'}")
     return found[0]
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 
 from htsat.audio import Stretch
-from htsat.data.clip import Clip, Member, Row
+from htsat.data.clip import Clip, Member, Row, address_of
 from htsat.data.stores.files import FileStore, TarStore
 from htsat.data.stores.hdf5 import Hdf5Store
+from htsat.data.stores.http import HttpStore
 from htsat.data.stores.parquet import ParquetStore
 from htsat.data.stores.store import Store
 from htsat.errors import AudioError
@@ -25,6 +26,7 @@ class SoundReader:
         self.sample_rate = sample_rate
         self._files, self._shards = FileStore(), TarStore()
         self._hdf5, self._parquet = Hdf5Store(), ParquetStore()
+        self._http = HttpStore()
 
     def n_samples(self, clip: Clip) -> int:
         """Length of the clip's stretch, from headers; decoded only where these do not tell.
@@ -34,10 +36,11 @@ class SoundReader:
 
         Raises:
             AudioError: when the recording cannot be read, or ends before the clip.
+            DataError: when a web server does not give it.
         """
         n_wanted = self._n_wanted(clip)
         store = self._store(clip)
-        if n_wanted is not None and store in (self._shards, self._parquet):
+        if n_wanted is not None and store in (self._shards, self._http, self._parquet):
             return n_wanted
         first = self._samples(clip.start_s)
         n_there = store.n_samples(clip, self.sample_rate) - first
@@ -52,6 +55,7 @@ class SoundReader:
 
         Raises:
             AudioError: naming the recording, when it cannot be read or ends before.
+            DataError: naming the shard, when a web server does not give it.
         """
         n_wanted = self._n_wanted(clip)
         n_left = None if n_wanted is None else n_wanted - start
@@ -63,13 +67,15 @@ class SoundReader:
 
     def close(self) -> None:
         """Close all files; the next clip opens its own again."""
-        for store in (self._files, self._shards, self._hdf5, self._parquet):
+        for store in (self._files, self._shards, self._http, self._hdf5, self._parquet):
             store.close()
 
     def __reduce__(self) -> tuple[type[SoundReader], tuple[int]]:
         return SoundReader, (self.sample_rate,)
 
     def _store(self, clip: Clip) -> Store:
+        if address_of(clip.path) is not None:
+            return self._http
         match clip.place:
             case Member():
                 return self._shards

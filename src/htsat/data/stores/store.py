@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 import weakref
 from collections import OrderedDict
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, Hashable
 from typing import Generic, Protocol, TypeVar
 
 from htsat.audio import Stretch
@@ -36,35 +35,36 @@ class Closable(Protocol):
         """Close it."""
 
 
+Place = TypeVar("Place", bound=Hashable)
 Handle = TypeVar("Handle", bound=Closable)
 
 
-class OpenFiles(Generic[Handle]):
-    """The files used last, open, and opened anew in a process that was forked off."""
+class OpenFiles(Generic[Place, Handle]):
+    """The files or servers used last, open, and opened anew in a process that was forked off."""
 
-    def __init__(self, open_file: Callable[[Path], Handle]) -> None:
+    def __init__(self, open_file: Callable[[Place], Handle]) -> None:
         self._open_file = open_file
-        self._handles: OrderedDict[Path, Handle] = OrderedDict()
+        self._handles: OrderedDict[Place, Handle] = OrderedDict()
         self._process = os.getpid()
         weakref.finalize(self, _close_all, self._handles)
 
-    def get(self, path: Path) -> Handle:
-        """The open file at `path`."""
+    def get(self, place: Place) -> Handle:
+        """The open file at a place."""
         if self._process != os.getpid():
             self.close()
             self._process = os.getpid()
-        if path not in self._handles:
+        if place not in self._handles:
             if len(self._handles) == _MAX_OPEN:
                 self._handles.popitem(last=False)[1].close()
-            self._handles[path] = self._open_file(path)
-        self._handles.move_to_end(path)
-        return self._handles[path]
+            self._handles[place] = self._open_file(place)
+        self._handles.move_to_end(place)
+        return self._handles[place]
 
     def close(self) -> None:
         """Close all."""
         _close_all(self._handles)
 
 
-def _close_all(handles: dict[Path, Handle]) -> None:
+def _close_all(handles: dict[Place, Handle]) -> None:
     while handles:
         handles.popitem()[1].close()

@@ -18,6 +18,7 @@ from htsat.training.parallel.sharding import (
     place,
     whole,
 )
+from htsat.training.parallel.together import may_be_started_again, refuse_apart, told_in_one_line
 
 __all__ = [
     "build_fabric",
@@ -27,7 +28,10 @@ __all__ = [
     "is_first",
     "load_full_optimizer_state",
     "load_full_state",
+    "may_be_started_again",
     "place",
     "prepare_network",
+    "refuse_apart",
+    "told_in_one_line",
     "whole",
 ]

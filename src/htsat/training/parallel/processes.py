@@ -97,6 +97,7 @@ def _check_sharing(experiment: Experiment) -> None:
 def _layout(machines: Machines) -> Layout:
     """What torchrun or SLURM say; else what the settings say."""
     if torch.distributed.is_torchelastic_launched():
+        _check_restarts()
         n_local = int(os.environ["LOCAL_WORLD_SIZE"])
         return Layout(n_local, int(os.environ["WORLD_SIZE"]) // n_local)
     if SLURMEnvironment.detect():
@@ -108,6 +109,19 @@ def _layout(machines: Machines) -> Layout:
     if machines.n_devices > 1 and "LOCAL_RANK" not in os.environ:
         _check_repeatable(machines)
     return Layout(machines.n_devices, 1)
+
+
+def _check_restarts() -> None:
+    """Refuse restarts in which processes would meet by addresses of the ones before.
+
+    torchrun keeps one store for all of them, in which the old addresses still are (pytorch/pytorch#135712).
+    """
+    restarts = os.environ.get("TORCHELASTIC_MAX_RESTARTS", "0")
+    if restarts != "0" and os.environ.get("TORCHELASTIC_USE_AGENT_STORE") == "True":
+        raise ConfigError(
+            f"torchrun --max-restarts {restarts} needs --rdzv-backend c10d (or --standalone) and "
+            "TORCH_DISABLE_SHARE_RDZV_TCP_STORE=1 in its environment, or the processes will not meet again"
+        )
 
 
 def _check_repeatable(machines: Machines) -> None:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -25,6 +26,8 @@ FACTS_NAME = "answers.json"
 FORMAT_VERSION = 2
 """Folders of version 1 have answers for clips alone; otherwise they are the same."""
 
+_MANY = 2**40
+_COUNTS = ("n_passes", "top_k", "n_answered")
 _NAMES = {"questions", "teachers", "n_passes", "top_k", "n_frames", "n_answered"}
 
 
@@ -87,7 +90,7 @@ def read_facts(folder: Path) -> dict[str, Any]:
         facts = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise DataError(f"{folder}: no answers of a teacher here ({FACTS_NAME}: {error.strerror})") from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise DataError(f"{path}: is damaged ({error})") from None
     version = facts.get("format_version") if isinstance(facts, dict) else None
     if version not in (1, FORMAT_VERSION):
@@ -97,4 +100,14 @@ def read_facts(folder: Path) -> dict[str, Any]:
     missing = _NAMES - facts.keys()
     if missing:
         raise DataError(f"{path}: is damaged: no {some(sorted(missing))}")
+    _check_kinds(path, facts)
     return dict(facts)
+
+
+def _check_kinds(path: Path, facts: Mapping[str, Any]) -> None:
+    n_frames = facts["n_frames"]
+    counts = [facts[name] for name in _COUNTS] + [0 if n_frames is None else n_frames]
+    if not all(type(count) is int and 0 <= count < _MANY for count in counts):
+        raise DataError(f"{path}: is damaged: {', '.join(_COUNTS)} and n_frames must be whole numbers")
+    if not isinstance(facts["questions"], dict):
+        raise DataError(f"{path}: is damaged: questions must be an object")

@@ -19,7 +19,7 @@ import numpy as np
 
 from htsat.checkpoints.problems import some
 from htsat.errors import ConfigError, DataError
-from htsat.files import atomic_path
+from htsat.files import LOCK_NAME, atomic_path, sole_writer
 from htsat.training.teaching.answers import Questions, differences
 from htsat.training.teaching.folder import FACTS_NAME, FORMAT_VERSION, ArrayForm, Sizes, read_facts
 from htsat.training.teaching.logits import Logits, keep_largest, keep_loudest
@@ -84,9 +84,10 @@ class AnswerWriter:
     def __init__(self, folder: Path, plan: AnswerPlan) -> None:
         self._folder = folder
         self.plan = plan
-        self.n_done = self._claim()
         self._arrays = plan.sizes.arrays()
-        with ExitStack() as opened:
+        with _naming(folder), ExitStack() as opened:
+            opened.enter_context(sole_writer(folder / LOCK_NAME, folder))
+            self.n_done = self._claim()
             self._files = {
                 name: opened.enter_context(_begin(folder / f"{name}.npy", form, self.n_done))
                 for name, form in self._arrays.items()
@@ -160,17 +161,18 @@ def _naming(folder: Path) -> Iterator[None]:
 def _begin(path: Path, form: ArrayForm, n_rows: int) -> BinaryIO:
     """An array file, ready for the rows after the first `n_rows`; what lies beyond them is cut off."""
     path.touch()
-    file = path.open("r+b")
-    if not n_rows:
-        file.truncate(0)
-    header = {"descr": form.dtype, "fortran_order": False, "shape": form.shape}
-    np.lib.format.write_array_header_1_0(file, header)
-    n_bytes = file.tell() + n_rows * form.row_bytes
-    if file.seek(0, os.SEEK_END) < n_bytes:
-        file.close()
-        raise DataError(f"{path}: is damaged: it holds less than the {n_rows} answers that were written")
-    file.truncate(n_bytes)
-    file.seek(n_bytes)
+    with ExitStack() as opened:
+        file = opened.enter_context(path.open("r+b"))
+        if not n_rows:
+            file.truncate(0)
+        header = {"descr": form.dtype, "fortran_order": False, "shape": form.shape}
+        np.lib.format.write_array_header_1_0(file, header)
+        n_bytes = file.tell() + n_rows * form.row_bytes
+        if file.seek(0, os.SEEK_END) < n_bytes:
+            raise DataError(f"{path}: is damaged: it holds less than the {n_rows} answers that were written")
+        file.truncate(n_bytes)
+        file.seek(n_bytes)
+        opened.pop_all()
     return file
 
 

@@ -14,6 +14,7 @@ import io
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,7 +22,7 @@ from htsat.audio import SUFFIXES as AUDIO_SUFFIXES
 from htsat.data.label_files import SUFFIXES, UnknownFormatError, read_label_file
 from htsat.data.label_folder import owners_of, recordings_by_name
 from htsat.errors import HtsatError
-from htsat.files import write_text
+from htsat.files import atomic_path, write_text
 from htsat.scores import SoundEvent
 from htsat.web.page.problems import CannotSaveError, LabelsElsewhereError, UnreadableLabelsError
 
@@ -62,7 +63,7 @@ def save_labels(recording: Path, labels: Labels) -> None:
         others = [path for path in _files_of(recording) if not _is_ours(path, own)]
         _check_unshared(recording, others)
         if own in others:  # a copy, so that the labels are never away
-            shutil.copy2(own, _replaced_path(own))
+            _copy_away(own)
         write_text(own if labels.reviewed else draft, _text(labels.events))
         for path in others:
             if path != own:
@@ -109,10 +110,22 @@ def _draft_path(recording: Path) -> Path:
 
 def _replaced_path(path: Path) -> Path:
     """A name beside a file that nothing has."""
-    n = 1
-    while (kept := path.with_name(f"{path.name}.replaced{n if n > 1 else ''}")).exists():
-        n += 1
-    return kept
+    return next(kept for kept in _replaced_names(path) if not kept.exists())
+
+
+def _replaced_names(path: Path) -> Iterator[Path]:
+    return (path.with_name(f"{path.name}.replaced{n if n > 1 else ''}") for n in count(1))
+
+
+def _copy_away(path: Path) -> None:
+    """Keep a copy of a file, unless saving it broke off behind that."""
+    for kept in _replaced_names(path):
+        if not kept.exists():
+            with atomic_path(kept) as temporary:
+                shutil.copy2(path, temporary)
+            return
+        if kept.read_bytes() == path.read_bytes():
+            return
 
 
 def _files_of(recording: Path) -> list[Path]:

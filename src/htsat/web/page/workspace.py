@@ -21,7 +21,7 @@ from typing import Self
 
 from htsat.bulk.inputs import FILES_ALONE, find_inputs
 from htsat.errors import DataError
-from htsat.files import atomic_path, write_text
+from htsat.files import atomic_path, temporary_folder, write_text
 from htsat.recognition.recognizer import Recognizer
 from htsat.web.page.labels import labelled_in, read_labels
 from htsat.web.page.lines import Line
@@ -66,8 +66,8 @@ class Workspace:
         with ExitStack() as resources:
             resources.enter_context(self.inbox)
             if self.settings.workspace is None:
-                temporary = tempfile.TemporaryDirectory(prefix="htsat-page-")
-                self.folder = Path(resources.enter_context(temporary))
+                temporary = temporary_folder(Path(tempfile.gettempdir()), "htsat-page-")
+                self.folder = resources.enter_context(temporary)
                 _make(self.folder)
             elif len(self.model.labels):
                 keep_scores_of(self._recognizer, self.folder / _STATE)
@@ -116,11 +116,15 @@ class Workspace:
         """Take a file that was uploaded, by moving it, under the name that its sender gave it."""
         upload_id = new_id()
         place = _upload_place(self.folder, upload_id, name, recording_name(upload, name))
-        about = json.dumps({"name": name, "file": place.path.name, "added": time.time()})
-        write_text(self.folder / _STATE / upload_id / _ABOUT, about)
-        place.path.parent.mkdir(parents=True)
-        with atomic_path(place.path) as temporary:  # the inbox may lie on another disk
-            shutil.move(upload, temporary)
+        about = self.folder / _STATE / upload_id / _ABOUT
+        try:
+            write_text(about, json.dumps({"name": name, "file": place.path.name, "added": time.time()}))
+            place.path.parent.mkdir(parents=True)
+            with atomic_path(place.path) as temporary:  # the inbox may lie on another disk
+                shutil.move(upload, temporary)
+        except OSError:
+            _forget(about, place)
+            raise
         recording = self._recordings[upload_id] = self._recording(place)
         self._let_wait(recording)
         return recording
@@ -193,15 +197,30 @@ def _uploaded(folder: Path) -> list[Place]:
     """Uploads of an earlier service in their order; what broke off on its way in is removed."""
     found: list[tuple[float, Place]] = []
     for about in (folder / _STATE).glob(f"*/{_ABOUT}"):
-        with suppress(ValueError, KeyError, TypeError, OSError):
+        try:
             document = json.loads(about.read_text(encoding="utf-8"))
             file = PurePath(str(document["file"])).name
             place = _upload_place(folder, about.parent.name, str(document["name"]), file)
+            added_s = float(document["added"])
+        except (ValueError, KeyError, TypeError):
+            shutil.rmtree(about.parent, ignore_errors=True)
+        except OSError:  # it may be read another time
+            continue
+        else:
             if place.path.is_file():
-                found.append((float(document["added"]), place))
-                continue
-        shutil.rmtree(about.parent, ignore_errors=True)
+                found.append((added_s, place))
+            else:
+                _forget(about, place)
     return [place for _, place in sorted(found)]
+
+
+def _forget(about: Path, place: Place) -> None:
+    """Remove what there is of an upload that broke off; what is not ours stays."""
+    for unfinished in place.path.parent.glob(".*.htsat-*"):
+        unfinished.unlink(missing_ok=True)
+    with suppress(OSError):
+        place.path.parent.rmdir()
+    shutil.rmtree(about.parent, ignore_errors=True)
 
 
 def _upload_place(folder: Path, upload_id: str, name: str, file: str) -> Place:

@@ -1,0 +1,42 @@
+"""What people read at a terminal. File and class names come from strangers: they must not write on it."""
+
+from __future__ import annotations
+
+import io
+import re
+import sys
+
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+"""Characters that move the cursor, clear the screen or type for the user; not the ends of lines and tabs."""
+
+
+def printable(text: str) -> str:
+    """The text with control characters spelled out, as in `\\x1b[2J`."""
+    return _CONTROL.sub(lambda found: repr(found[0])[1:-1], text)
+
+
+def say(message: str) -> None:
+    """Tell the user one line, beside a progress bar if there is one."""
+    from tqdm import tqdm
+
+    tqdm.write(f"htsat: {printable(message)}", file=sys.stderr)
+
+
+def take_any_name() -> None:
+    """Let standard output and error take file names that are not text.
+
+    At a terminal what would steer it is spelled out; into files and pipes everything goes as it is.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(encoding="utf-8", errors="surrogateescape")
+    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.isatty():
+        sys.stdout = _Printable(sys.stdout.detach(), "utf-8", "surrogateescape", line_buffering=True)
+
+
+class _Printable(io.TextIOWrapper):
+    """Writes nothing that steers a terminal."""
+
+    def write(self, text: str, /) -> int:
+        super().write(printable(text))
+        return len(text)

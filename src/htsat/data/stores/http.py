@@ -1,0 +1,176 @@
+"""Recordings inside tar shards on a web server (`http`, `https`), read by ranges of bytes.
+
+A server that fails for a while is asked again, for minutes. One that goes on failing, has no such file, or
+whose shard is not the one that the manifest tells of, ends the work with one line: nothing is left out.
+
+Needs urllib3, which comes with the extra `remote`.
+"""
+
+from __future__ import annotations
+
+import io
+import tarfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+from htsat.audio import Stretch, count_samples, read_stretch
+from htsat.data.clip import Clip, Member, address_of
+from htsat.data.stores.files import NamedBytes
+from htsat.data.stores.store import OpenFiles
+from htsat.errors import DataError, MissingExtraError
+from htsat.scores import FloatArray
+
+if TYPE_CHECKING:
+    from urllib3 import BaseHTTPResponse, PoolManager, Retry
+
+_SILENCE_S = 30.0
+"""How long a server may say nothing."""
+_N_RETRIES = 10
+_BACKOFF_S = 0.25
+_LONGEST_WAIT_S = 60.0
+"""Between two attempts, whatever the server asks for: all of them take three minutes, or up to ten."""
+_PASSING = (408, 425, 429, 500, 502, 503, 504)
+"""Answers of a server that may do better later."""
+_N_DAMAGED = 3
+"""How often bytes may come that are not those of the recording."""
+_HEAD = tarfile.BLOCKSIZE
+
+
+class HttpStore:
+    """Recordings inside tar shards on web servers."""
+
+    def __init__(self) -> None:
+        self._servers = OpenFiles(_Server)
+
+    def n_samples(self, clip: Clip, sample_rate: int) -> int:
+        """Length as the header of the member says."""
+        return count_samples(self._member(clip), sample_rate)
+
+    def read(self, clip: Clip, stretch: Stretch) -> FloatArray:
+        """A stretch, decoded in memory; raises DataError when the server does not give the recording."""
+        return read_stretch(self._member(clip), stretch)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._servers.close()
+
+    def _member(self, clip: Clip) -> io.BytesIO:
+        address = address_of(clip.path)
+        if not isinstance(clip.place, Member) or address is None:
+            raise DataError(f"{clip.title}: only tar shards are read from a web server (offset and size)")
+        parts = urlsplit(address)
+        data = self._servers.get(f"{parts.scheme}://{parts.netloc}").member(address, clip.place)
+        return NamedBytes(data, clip.title)
+
+
+class _Version(NamedTuple):
+    """What tells one content of an address from another; None where the server does not say."""
+
+    n_bytes: str
+    tag: str | None
+
+    def __str__(self) -> str:
+        return f"{self.n_bytes} bytes, {self.tag or 'no ETag'}"
+
+
+class _Server:
+    """Connections that are kept, and what the shards were when they were first asked for."""
+
+    def __init__(self, origin: str) -> None:
+        self._pool = _connect(origin)
+        self._versions: dict[str, _Version] = {}
+
+    def member(self, address: str, place: Member) -> bytes:
+        """The content of a member; raises DataError."""
+        for _ in range(_N_DAMAGED if place.offset >= _HEAD else 0):
+            with _named(address):
+                response = self._asked(address, place)
+            self._refuse_other(address, response, place)
+            head, data = response.data[:_HEAD], response.data[_HEAD:]
+            if len(data) == place.size == _size_in(head):
+                return data
+        raise DataError(
+            f"{address}: has no member of {place.size} bytes at byte {place.offset}; "
+            "the shard is damaged, or not the one that the manifest tells of"
+        )
+
+    def _asked(self, address: str, place: Member) -> BaseHTTPResponse:
+        """The answer to a request for a member and the header before it, complete."""
+        span = f"bytes={place.offset - _HEAD}-{place.offset + place.size - 1}"
+        headers = {"Range": span, "User-Agent": "htsat", "Accept-Encoding": "identity"}
+        retries = _retries()
+        return self._pool.request("GET", address, headers=headers, retries=retries, timeout=_SILENCE_S)
+
+    def _refuse_other(self, address: str, response: BaseHTTPResponse, place: Member) -> None:
+        """Take nothing but a part of the shard, as it was at first."""
+        if response.status == 200:
+            raise DataError(f"{address}: the server sends whole files only, and ranges of bytes are needed")
+        n_bytes = response.headers.get("Content-Range", "").rpartition("/")[2]
+        if response.status == 416:
+            raise DataError(
+                f"{address}: has {n_bytes or 'too few'} bytes, and the manifest tells of one that ends at "
+                f"byte {place.offset + place.size}"
+            )
+        if response.status != 206:
+            raise DataError(f"{address}: {response.status} {response.reason or 'is no answer to a request'}")
+        version = _Version(n_bytes, response.headers.get("ETag"))
+        first = self._versions.setdefault(address, version)
+        if version != first:
+            raise DataError(f"{address}: was changed while it was in use ({first}; now {version})")
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._pool.clear()
+
+
+def _size_in(head: bytes) -> int | None:
+    """The size that the header of a member tells; None where it is none."""
+    try:
+        return tarfile.TarInfo.frombuf(head, "utf-8", "surrogateescape").size
+    except tarfile.HeaderError:
+        return None
+
+
+def _connect(origin: str) -> PoolManager:
+    urllib3 = _urllib3()
+    scheme, _, host = origin.partition("://")
+    proxy = None if proxy_bypass(host) else getproxies().get(scheme)
+    pool: PoolManager = urllib3.ProxyManager(proxy) if proxy else urllib3.PoolManager()
+    return pool
+
+
+def _retries() -> Retry:
+    retries: Retry = _urllib3().Retry(
+        total=_N_RETRIES,
+        redirect=5,
+        status_forcelist=_PASSING,
+        backoff_factor=_BACKOFF_S,
+        backoff_max=_LONGEST_WAIT_S,
+        backoff_jitter=_BACKOFF_S,
+        retry_after_max=int(_LONGEST_WAIT_S),
+    )
+    return retries
+
+
+@contextmanager
+def _named(address: str) -> Iterator[None]:
+    """Say in one line why a server does not answer."""
+    from urllib3.exceptions import HTTPError, MaxRetryError
+
+    try:
+        yield
+    except HTTPError as error:
+        reason = error.reason if isinstance(error, MaxRetryError) and error.reason else error
+        words = " ".join(str(reason).split()).rpartition(": ")[2]
+        raise DataError(f"{address}: {words} (asked {_N_RETRIES + 1} times)") from error
+
+
+def _urllib3() -> Any:
+    try:
+        import urllib3
+    except ModuleNotFoundError as error:
+        raise MissingExtraError("reading shards from a web server", "remote") from error
+    return urllib3

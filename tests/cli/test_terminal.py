@@ -1,0 +1,71 @@
+"""Names of files and classes come from strangers, and do not steer the terminal they are shown on."""
+
+from __future__ import annotations
+
+import io
+import os
+import pty
+import sys
+from pathlib import Path
+
+import pytest
+
+from htsat.cli.main import main
+from htsat.cli.terminal import printable, say, take_any_name
+
+CLEAR_SCREEN = "\x1b[2J"
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        (f"{CLEAR_SCREEN}x.wav", r"\x1b[2Jx.wav"),
+        ("a\rb", r"a\rb"),
+        ("bell\x07 delete\x7f csi\x9b", r"bell\x07 delete\x7f csi\x9b"),
+        ("Straße\t1\n", "Straße\t1\n"),
+        ("\udcff.wav", "\udcff.wav"),
+    ],
+)
+def test_control_characters_are_spelled_out(text: str, shown: str) -> None:
+    assert printable(text) == shown
+
+
+def test_messages_do_not_steer_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    say(f"{CLEAR_SCREEN}.wav: cannot be read")
+    assert capsys.readouterr().err == "htsat: \\x1b[2J.wav: cannot be read\n"
+
+
+def test_errors_do_not_steer_the_terminal(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["tag", str(tmp_path / f"{CLEAR_SCREEN}.wav")]) == 1
+    told = capsys.readouterr().err
+    assert r"\x1b[2J.wav" in told
+    assert "\x1b" not in told
+
+
+def shown_at_a_terminal(text: str, monkeypatch: pytest.MonkeyPatch) -> bytes:
+    """What a terminal gets when a command prints."""
+    of_terminal, of_program = pty.openpty()
+    stream = io.TextIOWrapper(os.fdopen(of_program, "wb"), "ascii")
+    monkeypatch.setattr(sys, "stdout", stream)
+    take_any_name()
+    sys.stdout.write(text)
+    sys.stdout.flush()
+    try:
+        return os.read(of_terminal, 1000)
+    finally:
+        sys.stdout.close()
+        os.close(of_terminal)
+
+
+def test_results_do_not_steer_the_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = f"{CLEAR_SCREEN}\udcff.wav (5.00 s)\n"
+    assert shown_at_a_terminal(text, monkeypatch) == b"\\x1b[2J\xff.wav (5.00 s)\r\n"
+
+
+def test_programs_get_names_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    written = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(written, "ascii"))
+    take_any_name()
+    sys.stdout.write(f"{CLEAR_SCREEN}\udcff.wav\n")
+    sys.stdout.flush()
+    assert written.getvalue() == b"\x1b[2J\xff.wav\n"
