@@ -61,7 +61,7 @@ def is_faulty(part: str, measured: dict[str, Any]) -> bool:
     """Whether something was lost, wrong or late."""
     if part == "service":
         return bool(measured["lost"] or measured["wrong_answers"])
-    return any(measured["differ_from_first_hour"])
+    return set(measured["found_per_hour"]) != {measured["planted_per_hour"]}
 
 
 def draw(document: dict[str, Any], path: Path) -> None:
@@ -75,7 +75,7 @@ def draw(document: dict[str, Any], path: Path) -> None:
         done, memory_mib = zip(*(sample[:2] for sample in measured["samples"]), strict=True)
         axis.plot([part_done / unit for part_done in done], memory_mib)
         axis.set(title=f"htsat {'serve' if part == 'service' else part}", xlabel=name, ylabel="memory (MiB)")
-        axis.set_ylim(bottom=0)
+        axis.set_ylim(0, 1.2 * max(memory_mib))
         axis.grid(alpha=0.3)
     figure.savefig(path, dpi=100)
 

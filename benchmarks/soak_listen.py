@@ -123,7 +123,10 @@ def is_found(one: Planted, events: list[Found], hour: int) -> bool:
 
 
 def _n_differing(first: list[Found], events: list[Found]) -> int:
-    """Events that one of two hours has and the other has not, by class, times and probability."""
+    """Events that one of two hours has and the other has not, by class, times and probability.
+
+    A few at the ends of the stream differ: nothing is heard before the first hour, nothing after the last.
+    """
     return len({event.in_hour for event in first} ^ {event.in_hour for event in events})
 
 

@@ -12,8 +12,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-WARM_UP = 0.2
-"""The share of the work after which memory should be flat: threads have their arenas, caches are full."""
+WARM_UP = 0.5
+"""The share of the work after which memory should be flat: free memory of all threads has its final shape."""
 
 
 class Sample(NamedTuple):

@@ -128,12 +128,12 @@ CASES = {
         every=5,
     ),
     "models get": Case("models get file://{things}/cached.onnx", every=2),
-    "train": Case(_TRAIN, again="train --resume {out}/run", every=4, grows=True),
+    "train": Case(_TRAIN, again="train --resume {out}/run", every=9, grows=True),
     "finetune": Case(
         f"finetune {{things}}/classes -o {{out}}/run --valid_share 0.34 {_LEARNING} --optimisation.epochs 1",
         again=f"finetune {{things}}/classes -o {{out}}/run --valid_share 0.34 {_LEARNING} "
         "--optimisation.epochs 1 --resume",
-        every=4,
+        every=9,
         grows=True,
     ),
     "teach": Case(

@@ -118,7 +118,7 @@ def warm(
     }
     setup = {"library": str(shim), "network": dataclasses.asdict(half_second_config), "tests": str(HERE)}
     with subprocess.Popen(
-        [sys.executable, "-W", "error", str(HERE / "warm.py")],
+        [sys.executable, str(HERE / "warm.py")],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,

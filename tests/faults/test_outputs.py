@@ -56,7 +56,9 @@ def test_nothing_is_lost(undisturbed: Undisturbed, warm: Warm, things: Path, kin
         about = f"{kind} at {ended.calls[-1] if ended.calls else number}: {ended.code} {ended.err}"
         check_end(ended, out, kind, about)
         check_files(undisturbed, about)
-        if ended.code:
+        if not ended.code:
+            assert visible(contents(out)) == visible(undisturbed.new), about
+        if contents(out) != undisturbed.new:
             words = case.again if case.again and (out / "run" / "state.ckpt").exists() else case.words
             ended = warm(out, "command", *case.call(words, things, out))
             assert ended.code == 0, about + ended.err
@@ -89,10 +91,20 @@ def check_end(ended: Ended, out: Path, kind: str, about: str) -> None:
 def check_files(undisturbed: Undisturbed, about: str) -> None:
     """Old files are there; each file is an old or a new one, or hidden because it is not whole."""
     out, old, new = undisturbed.out, undisturbed.old, undisturbed.new
-    there = {path for path in out.rglob("*") if path.is_file() and not path.name.startswith(".")}
+    there = {path for path in out.rglob("*") if path.is_file() and not is_aside(path.relative_to(out))}
     assert set(old) <= {str(path.relative_to(out)) for path in there}, about
     for path in there:
         name = str(path.relative_to(out)).replace("s.unfinished/", "s/")
         if undisturbed.case.grows and is_whole(path):
             continue
         assert content(path) in (old.get(name), new.get(name)), f"{name}: {about}"
+
+
+def is_aside(path: Path) -> bool:
+    """Whether its name, or that of a folder that it is in, says that it is not whole."""
+    return any(part.startswith((".", "fetching-")) for part in path.parts)
+
+
+def visible(files: dict[str, object]) -> dict[str, object]:
+    """The files that are results."""
+    return {name: found for name, found in files.items() if not is_aside(Path(name))}

@@ -44,3 +44,16 @@ def test_labels_in_a_read_only_folder(warm: Warm, things: Path, tmp_path: Path) 
     assert ended.code == 1
     assert "labels cannot be saved: Read-only file system" in ended.out
     assert contents(folder) == before
+
+
+def test_a_service_does_not_start_on_a_read_only_workspace(warm: Warm, things: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    (out / "ws").mkdir(parents=True)
+    words = ["serve", "--port", 0, "--workspace", out / "ws", "--model", things / "one.safetensors"]
+    ended = warm(out, "read_only", out, "command", *words)
+    if ended.code == NOT_ALLOWED:
+        pytest.skip("this system does not let tests mount folders")
+    assert ended.code == 1, ended.err
+    assert ended.err.splitlines()[-1].startswith("htsat: ")
+    assert "Read-only file system" in ended.err.splitlines()[-1]
+    assert "Traceback" not in ended.err

@@ -97,7 +97,15 @@ def put_labels(folder: str, workspace: str, *reviewed_and_times: str) -> int:
 
 
 def upload(source: str, workspace: str) -> int:
-    """Upload a file unless the page has it, and wait until it was heard."""
+    """Upload a file unless the page has it, and wait until it was heard; 1 if the page cannot even start."""
+    try:
+        return _uploaded(source, workspace)
+    except OSError as error:
+        print(error)
+        return 1
+
+
+def _uploaded(source: str, workspace: str) -> int:
     with _page(None, workspace) as client:
         if not client.get("/page/recordings").json():
             content = Path(source).read_bytes()

@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 import torch
@@ -176,12 +177,13 @@ def test_a_run_killed_at_any_moment_goes_on(recordings, tmp_path, settings):
 
 KILLED_WHILE_WRITING = """
 save, n_left = torch.save, 3
-def save_in_part(content, path):
+def save_in_part(content, file):
     global n_left
     n_left -= 1
-    save(content, path)
+    save(content, file)
     if n_left == 0:
-        os.truncate(path, path.stat().st_size // 2)
+        file.flush()
+        os.truncate(file.fileno(), file.tell() // 2)
         os.kill(os.getpid(), 9)
 torch.save = save_in_part
 """
@@ -202,8 +204,8 @@ def test_a_run_killed_while_it_writes_a_checkpoint_has_the_one_before(recordings
 
 @pytest.mark.parametrize("settings", ["muon"], indirect=True)
 def test_a_full_disk_leaves_the_checkpoint_before(recordings, tmp_path, settings, monkeypatch):
-    def fail(content: object, path: Path) -> None:
-        path.write_bytes(b"half of it")
+    def fail(content: object, file: BinaryIO) -> None:
+        file.write(b"half of it")
         raise OSError("No space left on device")
 
     run = tmp_path / "run"

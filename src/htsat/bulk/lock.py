@@ -47,8 +47,11 @@ def _lock(path: Path, output: str, locks: ExitStack, *, is_shared: bool) -> None
     if not _has_locked(descriptor, is_shared):
         raise BusyError(f"{output}: {_holder(path)} works on it; wait for its end, or take another output")
     about = {"host": socket.gethostname(), "pid": os.getpid(), "since": time.time()}
-    os.ftruncate(descriptor, 0)
-    os.write(descriptor, json.dumps(about).encode())
+    try:
+        os.ftruncate(descriptor, 0)
+        os.write(descriptor, json.dumps(about).encode())
+    except OSError as error:  # the system does not say of which file
+        raise OSError(error.errno, error.strerror, str(path)) from error
 
 
 def _has_locked(descriptor: int, is_shared: bool) -> bool:

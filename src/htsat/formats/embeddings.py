@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+from numpy.lib import format as npy
 
 from htsat.errors import DataError, MissingExtraError
 from htsat.files import atomic_path, text_path
@@ -132,9 +133,16 @@ def to_npy(path: Path, origin: Origin) -> Iterator[Write]:
         atomic_path(origin_path) as origin_file,
     ):
         yield write
-        np.save(vector_file, np.concatenate(vectors))
+        _write_vectors(vector_file, np.concatenate(vectors))
         row_file.write_bytes(rows_text(rows))
         write_origin(origin_file, origin, vector_file, row_file)
+
+
+def _write_vectors(path: Path, vectors: FloatArray) -> None:
+    """As `np.save` would, which is not told when the disk fails on the last bytes."""
+    with path.open("wb") as file:
+        npy.write_array_header_1_0(file, npy.header_data_from_array_1_0(vectors))
+        file.write(np.ascontiguousarray(vectors).data)
 
 
 def write_origin(path: Path, origin: Origin, vector_file: Path, row_file: Path) -> None:

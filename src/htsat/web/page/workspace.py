@@ -26,7 +26,7 @@ from htsat.recognition.recognizer import Recognizer
 from htsat.web.page.labels import labelled_in, read_labels
 from htsat.web.page.lines import Line
 from htsat.web.page.names import as_text, new_id, path_id
-from htsat.web.page.problems import NotFoundError, UnreadableLabelsError
+from htsat.web.page.problems import CannotSaveError, NotFoundError, UnreadableLabelsError
 from htsat.web.page.recording import Listen, Place, Recording
 from htsat.web.page.same_model import keep_scores_of
 from htsat.web.page.sound import recording_name
@@ -113,7 +113,11 @@ class Workspace:
         return recording
 
     def add(self, upload: Path, name: str) -> Recording:
-        """Take a file that was uploaded, by moving it, under the name that its sender gave it."""
+        """Take a file that was uploaded, by moving it, under the name that its sender gave it.
+
+        Raises:
+            CannotSaveError: when there is no room for it, or no other way to write it.
+        """
         upload_id = new_id()
         place = _upload_place(self.folder, upload_id, name, recording_name(upload, name))
         about = self.folder / _STATE / upload_id / _ABOUT
@@ -122,9 +126,9 @@ class Workspace:
             place.path.parent.mkdir(parents=True)
             with atomic_path(place.path) as temporary:  # the inbox may lie on another disk
                 shutil.move(upload, temporary)
-        except OSError:
+        except OSError as error:
             _forget(about, place)
-            raise
+            raise CannotSaveError(f"{name}: cannot be kept: {error.strerror}") from error
         recording = self._recordings[upload_id] = self._recording(place)
         self._let_wait(recording)
         return recording
