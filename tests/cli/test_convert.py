@@ -30,8 +30,8 @@ def test_a_checkpoint_becomes_a_model(checkpoint, names, tmp_path, capsys):
     assert main([str(checkpoint), "--labels", str(names), "-o", str(output)]) == 0
     printed = capsys.readouterr()
     assert printed.out == f"{output}\n"
-    assert "note: left out relative_position_index (12): recomputed from the window\n" in printed.err
-    assert "note: the file does not tell its task" in printed.err
+    assert "htsat: left out relative_position_index (12): recomputed from the window\n" in printed.err
+    assert "htsat: the file does not tell its task" in printed.err
     assert load_model(output).card.labels.names == ("dog", "rain", "bell")
 
 

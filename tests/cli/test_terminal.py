@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from htsat.cli.main import main
-from htsat.cli.terminal import printable, say, take_any_name
+from htsat.cli.terminal import printable, printable_results, say, take_any_name
 
 CLEAR_SCREEN = "\x1b[2J"
 
@@ -48,17 +48,18 @@ def shown_at_a_terminal(text: str, monkeypatch: pytest.MonkeyPatch) -> bytes:
     stream = io.TextIOWrapper(os.fdopen(of_program, "wb"), "ascii")
     monkeypatch.setattr(sys, "stdout", stream)
     take_any_name()
-    sys.stdout.write(text)
-    sys.stdout.flush()
+    with printable_results():
+        print(text)
+    assert sys.stdout is stream
     try:
         return os.read(of_terminal, 1000)
     finally:
-        sys.stdout.close()
+        stream.close()
         os.close(of_terminal)
 
 
 def test_results_do_not_steer_the_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
-    text = f"{CLEAR_SCREEN}\udcff.wav (5.00 s)\n"
+    text = f"{CLEAR_SCREEN}\udcff.wav (5.00 s)"
     assert shown_at_a_terminal(text, monkeypatch) == b"\\x1b[2J\xff.wav (5.00 s)\r\n"
 
 
@@ -66,6 +67,6 @@ def test_programs_get_names_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None
     written = io.BytesIO()
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(written, "ascii"))
     take_any_name()
-    sys.stdout.write(f"{CLEAR_SCREEN}\udcff.wav\n")
-    sys.stdout.flush()
+    with printable_results():
+        print(f"{CLEAR_SCREEN}\udcff.wav", flush=True)
     assert written.getvalue() == b"\x1b[2J\xff.wav\n"

@@ -17,7 +17,7 @@ from importlib import import_module
 from typing import Any, NamedTuple
 
 import htsat
-from htsat.cli.terminal import printable, take_any_name
+from htsat.cli.terminal import printable, printable_results, take_any_name
 from htsat.errors import ConfigError, HtsatError, HtsatWarning, MissingExtraError, did_you_mean
 
 COMMANDS = {
@@ -87,7 +87,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     DEBUG.set("--debug" in arguments)
     take_any_name()
     try:
-        with _own_warnings_in_one_line():
+        with _own_warnings_in_one_line(), printable_results():
             code = _run([argument for argument in arguments if argument != "--debug"])
         sys.stdout.flush()
         return code

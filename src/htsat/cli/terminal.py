@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import re
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 """Characters that move the cursor, clear the screen or type for the user; not the ends of lines and tabs."""
@@ -23,15 +25,27 @@ def say(message: str) -> None:
 
 
 def take_any_name() -> None:
-    """Let standard output and error take file names that are not text.
-
-    At a terminal what would steer it is spelled out; into files and pipes everything goes as it is.
-    """
+    """Let standard output and error take file names that are not text in the encoding of the terminal."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(encoding="utf-8", errors="surrogateescape")
-    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.isatty():
-        sys.stdout = _Printable(sys.stdout.detach(), "utf-8", "surrogateescape", line_buffering=True)
+
+
+@contextmanager
+def printable_results() -> Iterator[None]:
+    """Spell out on standard output what would steer a terminal; into files and pipes all goes as it is."""
+    stream = sys.stdout
+    if not (isinstance(stream, io.TextIOWrapper) and stream.isatty()):
+        yield
+        return
+    stream.flush()
+    shown = _Printable(stream.buffer, "utf-8", "surrogateescape", line_buffering=True)
+    sys.stdout = shown
+    try:
+        yield
+    finally:
+        sys.stdout = stream
+        shown.detach()
 
 
 class _Printable(io.TextIOWrapper):
@@ -40,3 +54,7 @@ class _Printable(io.TextIOWrapper):
     def write(self, text: str, /) -> int:
         super().write(printable(text))
         return len(text)
+
+    def isatty(self) -> bool:
+        """It stands before a terminal."""
+        return True
