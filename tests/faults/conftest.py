@@ -74,7 +74,9 @@ class Warm:
         assert self._process.stdout is not None
         self._process.stdin.write(json.dumps(order) + "\n")
         self._process.stdin.flush()
-        answer = json.loads(self._process.stdout.readline())
+        line = self._process.stdout.readline()
+        assert line, f"the warm process itself has ended: {self._process.wait()}"
+        answer = json.loads(line)
         texts = {
             name: Path(path).read_text(encoding="utf-8", errors="replace") for name, path in files.items()
         }

@@ -106,7 +106,7 @@ class PackingState:
         n_clips = sum(len(note.packed) for note in notes)
         packed = Packed(n_clips, len(notes), tuple(broken for note in notes for broken in note.broken))
         self._write(packed)
-        shutil.rmtree(self.folder / _NOTES_NAME)
+        shutil.rmtree(self.folder / _NOTES_NAME, ignore_errors=True)  # the next call would remove them
         return packed
 
     def _note_path(self, number: int) -> Path:

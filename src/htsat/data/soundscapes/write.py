@@ -148,7 +148,10 @@ def _begin(unfinished: Path, settings: dict[str, Any]) -> None:
 
 
 def _finish(unfinished: Path, folder: Path) -> None:
-    shutil.rmtree(unfinished / _NOTES)
+    try:
+        shutil.rmtree(unfinished / _NOTES)
+    except OSError as error:  # it names the file without its folder
+        raise DataError(f"{unfinished}: {error.strerror}; the same command goes on from here") from error
     if folder.exists():
         folder.rmdir()
     unfinished.rename(folder)
