@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import logging
 import os
 import pickle
 import signal
@@ -358,6 +359,17 @@ def test_as_many_workers_as_there_is_room_for(ray: Any) -> None:
         assert n_workers == 2
     with cluster_for(NEEDS, 1) as n_workers:
         assert n_workers == 1
+
+
+def test_what_others_listen_with_is_not_silenced(ray: Any) -> None:
+    handler = logging.StreamHandler()
+    logger = logging.getLogger("ray.data")
+    logger.addHandler(handler)
+    try:
+        with cluster_for(NEEDS, 1):
+            assert handler.level == logging.NOTSET
+    finally:
+        logger.removeHandler(handler)
 
 
 def test_without_ray(monkeypatch: pytest.MonkeyPatch) -> None:

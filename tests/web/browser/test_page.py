@@ -119,6 +119,31 @@ def test_upload_is_heard_and_tagged(open_page: OpenPage) -> None:
         page.locator("#welcome").wait_for()
 
 
+@pytest.mark.parametrize("slow", ["", "/labels", "/audio", "/waveform[?].*", "/events[?].*", "/tags[?].*"])
+def test_nothing_is_asked_of_a_recording_that_is_removed(open_page: OpenPage, slow: str) -> None:
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    with open_page() as page:
+        page.locator("#recordings").get_by_role("button", name="scene.ogg").wait_for()
+        page.route(re.compile(rf"/page/recordings/[^/?]+{slow}$"), hold, times=1)
+        content = (EXAMPLES / "dog.ogg").read_bytes()
+        page.set_input_files("#files", {"name": "gone.ogg", "mimeType": "audio/ogg", "buffer": content})
+        gone = page.locator("#recordings").get_by_role("button", name="gone.ogg")
+        gone.wait_for()
+        while not held:
+            page.wait_for_timeout(10)
+        page.locator("#more-menu summary").click()
+        page.get_by_role("button", name="Remove the recording").click()
+        gone.wait_for(state="detached")
+        page.locator("#welcome").wait_for()
+        held[0].continue_()
+        page.wait_for_timeout(100)
+        assert page.locator("#message").text_content() == ""
+
+
 @pytest.mark.parametrize("slow", ["model", "recordings"])
 def test_file_that_comes_before_the_server_has_answered_is_heard(open_page: OpenPage, slow: str) -> None:
     answers: list[tuple[Route, APIResponse]] = []

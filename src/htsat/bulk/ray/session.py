@@ -16,6 +16,8 @@ from htsat.errors import ConfigError, HtsatError, MissingExtraError, last_line
 ADDRESS = "RAY_ADDRESS"
 _QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_BACKEND_LOG_LEVEL": "fatal"}
 _STANDARD_ERROR = 2
+_TERMINAL = "console"
+"""What Ray Data calls its handler that writes there; those of others are not ours to silence."""
 _STORE_BYTES = 100 * 2**20
 """Memory for what is on its way between processes of a cluster on this machine, beside that of lanes."""
 _LANE_STORE_BYTES = 32 * 2**20
@@ -57,7 +59,7 @@ def _ray() -> Any:
         raise MissingExtraError("--engine-cluster ray", "ray") from error
     ray.data.DataContext.get_current().enable_progress_bars = False
     for handler in logging.getLogger("ray.data").handlers:
-        if isinstance(handler, logging.StreamHandler):
+        if handler.name == _TERMINAL:
             handler.setLevel(logging.CRITICAL)
     return ray
 

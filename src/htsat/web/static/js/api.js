@@ -62,9 +62,10 @@ export const recordings = () => json("/page/recordings");
  * A first look at a listed recording makes the server hear it.
  *
  * @param {string} id
+ * @param {AbortSignal} signal
  * @returns {Promise<RecordingRecord>}
  */
-export const recording = (id) => json(place(id));
+export const recording = (id, signal) => json(place(id), signal);
 
 /** @param {string} id */
 export const removeRecording = (id) => ask(place(id), { method: "DELETE" });
@@ -158,9 +159,10 @@ export const downloadUrl = (id, suffix, parameters) => `${place(id, `events.${su
 
 /**
  * @param {string} id
+ * @param {AbortSignal} signal
  * @returns {Promise<{reviewed: boolean, events: {label: string, onset: number, offset: number}[]} | null>}
  */
-export const labels = (id) => json(place(id, "labels"));
+export const labels = (id, signal) => json(place(id, "labels"), signal);
 
 /** The largest body that browsers send on when a page is closed. */
 const MAX_KEPT_ALIVE_BYTES = 60_000;

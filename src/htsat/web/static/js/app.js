@@ -169,15 +169,22 @@ export class App {
     if (first) await this.open(first);
   }
 
+  /** Leaves it first: what is under way would be answered that there is no such recording. */
   async #remove() {
-    const id = this.session?.record.id;
-    if (!id) return;
-    await api.removeRecording(id);
+    const { session } = this;
+    if (!session) return;
+    this.#leave();
+    await api.removeRecording(session.record.id);
+    session.saver.forget();
+    this.library.forget(session.record.id);
+  }
+
+  #leave() {
     this.close();
     this.player.unload();
     this.timeline.hide();
     this.session = this.editor = null;
-    this.library.forget(id);
+    this.library.setCurrent(undefined);
     byId("workbench").hidden = true;
     byId("welcome").hidden = false;
     location.hash = "";

@@ -66,11 +66,12 @@ export function say(text) {
   message.dataset.timer = String(setTimeout(() => (message.hidden = true), 4000));
 }
 
-/** Runs what may fail, and says why it did. @param {() => Promise<unknown>} work */
+/** Runs what may fail, and says why it did, unless it was called off. @param {() => Promise<unknown>} work */
 export async function trying(work) {
   try {
     await work();
   } catch (error) {
-    say(/** @type {Error} */ (error).message);
+    const { name, message } = /** @type {Error} */ (error);
+    if (name !== "AbortError") say(message);
   }
 }

@@ -33,6 +33,7 @@ export class Session extends EventTarget {
   #tags = new Latest(SLIDER_MS);
   /** @type {ReturnType<typeof setTimeout> | undefined} */ #timer;
   #unwatch = () => {};
+  #closing = new AbortController();
 
   /** @param {RecordingRecord} record @param {ModelFacts} model @param {Choice} choice */
   constructor(record, model, choice) {
@@ -65,9 +66,10 @@ export class Session extends EventTarget {
 
   /** Hears, and fetches labels. Stays until `close`. */
   async open() {
-    this.record = await api.recording(this.record.id);
+    const { signal } = this.#closing;
+    this.record = await api.recording(this.record.id, signal);
     this.#tell("record");
-    const known = this.saver.kept() ?? (await api.labels(this.record.id));
+    const known = this.saver.kept() ?? (await api.labels(this.record.id, signal));
     if (known) {
       this.history = new History({ reviewed: known.reviewed, events: inOrder(identified(known.events)) });
       this.setMode("labels");
@@ -80,6 +82,7 @@ export class Session extends EventTarget {
   }
 
   close() {
+    this.#closing.abort();
     this.#unwatch();
     this.#events.stop();
     this.#tags.stop();
