@@ -2,13 +2,16 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from htsat.errors import HtsatError
-from htsat.files import LOCK_NAME, atomic_path, sole_writer, write_text
+from htsat.files import LOCK_NAME, atomic_path, sole_writer, sync_folder, write_text
 
 
 def test_a_file_takes_its_name_when_it_is_whole(tmp_path: Path) -> None:
@@ -95,6 +98,20 @@ def test_an_error_of_the_disk_names_the_file(tmp_path: Path) -> None:
     assert kept.value is other
 
 
+def test_a_disk_that_does_not_keep_names_is_told_of_by_the_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sync_folder(tmp_path)
+
+    def fail(descriptor: int) -> None:
+        raise OSError(errno.EIO, "the system does not say which file")
+
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(OSError, match="Input/output error") as caught:
+        sync_folder(tmp_path)
+    assert caught.value.filename == str(tmp_path)
+
+
 def test_a_name_as_long_as_names_can_be(tmp_path: Path) -> None:
     write_text(tmp_path / f"{'日' * 83}.txt", "text")
     assert [path.read_text() for path in tmp_path.iterdir()] == ["text"]
@@ -113,3 +130,32 @@ def test_one_process_at_a_time_writes_to_a_folder(tmp_path: Path) -> None:
     with sole_writer(folder / LOCK_NAME, folder):
         pass
     assert not list(folder.iterdir())
+
+
+KILLED_OWNER = """
+import os, sys, time
+from pathlib import Path
+from htsat.files import LOCK_NAME, sole_writer
+folder = Path(sys.argv[1])
+with sole_writer(folder / LOCK_NAME, folder):
+    if not os.fork():
+        print(os.getpid(), flush=True)
+    time.sleep(60)
+    os._exit(0)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_lock_ends_with_its_owner_though_a_process_forked_off_lives(tmp_path: Path) -> None:
+    """As those that prepare clips do for a while when a run was killed: it can go on at once."""
+    command = [sys.executable, "-c", KILLED_OWNER, str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as owner:
+        assert owner.stdout is not None
+        child = int(owner.stdout.readline())
+        owner.kill()
+        owner.wait()
+        try:
+            with sole_writer(tmp_path / LOCK_NAME, tmp_path):
+                os.kill(child, 0)  # it lives
+        finally:
+            os.kill(child, signal.SIGKILL)

@@ -11,6 +11,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from functools import cache
 from pathlib import Path
 
 from htsat.errors import HtsatError
@@ -87,6 +88,7 @@ def sole_writer(lock: Path, folder: Path) -> Iterator[None]:
             except BlockingIOError:
                 raise HtsatError(f"{folder}: another process writes to it; wait, or choose another") from None
             is_ours = _is_at(lock, descriptor)
+        _keep_to_this_process(descriptor, resources)
         try:
             yield
         finally:
@@ -116,6 +118,23 @@ def sha256(path: Path) -> str:
     """Digest of a file, in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def remove_unfinished(folder: Path) -> None:
+    """Remove what killed processes have left of files that they were writing into a folder."""
+    for unfinished in folder.glob(".*.htsat-*"):
+        _is_removed(unfinished)
+
+
+def sync_folder(folder: Path) -> None:
+    """Let the names in a folder outlast a power cut, where the system can.
+
+    Raises:
+        OSError: naming the folder.
+    """
+    if os.name == "posix":
+        with _naming(folder):
+            _sync(folder)
 
 
 @contextmanager
@@ -220,6 +239,28 @@ def _lock(descriptor: int) -> bool:
     except (ModuleNotFoundError, OSError):  # Windows, and some file systems
         return False
     return True
+
+
+_own: set[int] = set()
+"""Descriptors of locks that processes forked off from this one let go of."""
+
+
+def _keep_to_this_process(descriptor: int, resources: ExitStack) -> None:
+    """Else any process that was forked off holds a lock as long as it lives, though its owner was killed."""
+    _own.add(descriptor)
+    resources.callback(_own.discard, descriptor)
+    if os.name == "posix":
+        _let_go_in_forks()
+
+
+@cache
+def _let_go_in_forks() -> None:
+    os.register_at_fork(after_in_child=_let_go)
+
+
+def _let_go() -> None:
+    while _own:
+        os.close(_own.pop())
 
 
 def _is_at(path: Path, descriptor: int) -> bool:

@@ -186,29 +186,6 @@ def test_a_record_that_is_damaged_is_made_anew(tmp_path: Path, recordings: Path)
     assert files(out) == before
 
 
-def test_other_options_are_refused(tmp_path: Path, recordings: Path) -> None:
-    out = tmp_path / "out"
-    out.mkdir()
-    call(recordings, out)
-    before = files(out)
-    with pytest.raises(
-        ConfigError, match=r"out: what is there was made with --top 3, this call has --top 5; c"
-    ):
-        call(recordings, out, top=5)
-    with pytest.raises(ConfigError, match="made with --format csv, this call has --format jsonl"):
-        call(recordings, out, "jsonl")
-    assert files(out) == before
-
-
-def test_what_changes_no_result_may_change(tmp_path: Path, recordings: Path) -> None:
-    out = tmp_path / "out"
-    out.mkdir()
-    call(recordings, out)
-    before = files(out)
-    assert call(recordings, out, jobs=4, batch_size=7) == 1
-    assert files(out) == before
-
-
 @pytest.mark.parametrize(
     "change",
     [
@@ -247,21 +224,6 @@ def test_recordings_that_were_away_are_not_forgotten(tmp_path: Path, recordings:
     assert files(out) == before
 
 
-def test_only_bad_recordings_are_tried_again(tmp_path: Path, recordings: Path) -> None:
-    out = tmp_path / "out.csv"
-    call(recordings, out)
-    bad = recordings / "2" / "r17.wav"
-    times = bad.stat()
-    bad.write_text("ok!")
-    os.utime(bad, ns=(times.st_atime_ns, times.st_mtime_ns))
-    assert call(recordings, out) == 1
-    assert not any("r17" in row for row in rows(out))
-    assert call(recordings, out, retry=True) == 0
-    assert sum("r17" in row for row in rows(out)) == 3
-    assert (tmp_path / "out.csv.failures.csv").read_text() == "file,reason\n"
-    assert not (tmp_path / "out.csv.parts").exists()
-
-
 def test_a_file_that_is_whole_is_not_made_again(tmp_path: Path, recordings: Path) -> None:
     (recordings / "2" / "r17.wav").write_text("good")
     out = tmp_path / "out.csv"
@@ -287,6 +249,9 @@ def test_names_that_are_no_text(tmp_path: Path, recordings: Path) -> None:
         (tmp_path / output).mkdir()
         assert call(recordings, tmp_path / output, output) == 1
         assert call(recordings, tmp_path / output, output) == 1
+    table = tmp_path / os.fsdecode(b"\xe9") / "out.parquet"
+    assert call(recordings, table, "parquet") == 1
+    assert table.read_bytes().startswith(b"PAR1")
     assert sum(name in row for row in rows(tmp_path / "csv")) == 3
     assert (tmp_path / "audacity" / "0" / os.fsdecode(b"caf\xe9.txt")).is_file()
 
@@ -297,6 +262,13 @@ def test_a_folder_that_is_read_only(tmp_path: Path, recordings: Path) -> None:
     out.mkdir(mode=0o500)
     with pytest.raises(PermissionError):
         call(recordings, out)
+
+
+def test_files_of_others_beside_the_output_stay(tmp_path: Path, recordings: Path) -> None:
+    mine = tmp_path / ".out.csv.20240101.csv"
+    mine.write_text("what was there in 2024")
+    assert call(recordings, tmp_path / "out.csv") == 1
+    assert mine.is_file()
 
 
 def test_two_recordings_never_share_a_file(tmp_path: Path, recordings: Path) -> None:

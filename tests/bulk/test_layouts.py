@@ -17,9 +17,8 @@ import pytest
 from htsat.bulk.inputs import Input, find_inputs
 from htsat.bulk.layouts import NpyParts, accompanied, check_own_files, layout_of
 from htsat.bulk.run import Work
-from htsat.errors import ConfigError, DataError, HtsatError
+from htsat.errors import ConfigError, HtsatError
 from htsat.files import atomic_path
-from htsat.formats.embedding_parts import join_parts, to_part
 from htsat.formats.embeddings import EmbeddedRecording, Origin, to_npy
 from htsat.formats.output import own_path
 from htsat.formats.recording import TaggedRecording
@@ -272,31 +271,3 @@ def test_parts_become_the_array_of_a_plain_run(tmp_path: Path, recordings: Path)
     for name in ("a.npy", "a.rows.csv", "a.origin.json"):
         assert (resumed.parent / name).read_bytes() == (tmp_path / "plain" / name).read_bytes()
     assert np.load(resumed).dtype == np.float32
-
-
-def part(path: Path, vectors: np.ndarray[Any, Any]) -> Path:
-    with to_part(path) as write:
-        write(EmbeddedRecording("a.wav", vectors, np.arange(float(len(vectors)))))
-    return path
-
-
-def test_parts_that_do_not_fit_are_refused(tmp_path: Path) -> None:
-    good, other = part(tmp_path / "1.npz", np.ones((2, 3), np.float32)), tmp_path / "2.npz"
-    out = tmp_path / "out.npy"
-    for vectors in (np.ones((2, 4), np.float32), np.ones((2, 3), np.float64)):
-        with pytest.raises(DataError, match=r"2\.npz: cannot be joined \(other vectors than in .*1\.npz\)"):
-            join_parts([good, part(other, vectors)], out, ORIGIN)
-    for content in (b"", b"no zip", good.read_bytes()[:200]):
-        other.write_bytes(content)
-        with pytest.raises(DataError, match=r"2\.npz: cannot be joined \(.*\); remove it"):
-            join_parts([good, other], out, ORIGIN)
-    np.savez(other, something=np.ones(3))
-    with pytest.raises(DataError, match=r"2\.npz: cannot be joined \(.*vectors\.npy.*\); remove it"):
-        join_parts([good, other], out, ORIGIN)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["1.npz", "2.npz"]
-
-
-def test_without_recordings_there_is_no_part(tmp_path: Path) -> None:
-    with to_part(tmp_path / "1.npz"):
-        pass
-    assert list(tmp_path.iterdir()) == []

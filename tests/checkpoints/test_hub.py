@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -47,6 +48,17 @@ def api(monkeypatch):
 def error(kind):
     """An error of the Hub's client, without the response that most of them ask for."""
     return kind.__new__(kind, "first line\nsecond line")
+
+
+@pytest.mark.parametrize(("told", "expected"), [({}, "True"), ({"HF_HUB_DISABLE_TELEMETRY": "0"}, "False")])
+def test_the_hub_is_not_told_what_runs_here(told, expected):
+    """Unless somebody wants it to be told."""
+    code = "import htsat.checkpoints.hub, huggingface_hub as h; print(h.constants.HF_HUB_DISABLE_TELEMETRY)"
+    usual = {name: value for name, value in os.environ.items() if "TELEMETRY" not in name}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=usual | told, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == expected
 
 
 def test_a_local_folder_needs_no_hub(path, small_card, download):

@@ -47,6 +47,8 @@ def bad(tmp_path_factory: pytest.TempPathFactory, model: Path) -> Path:
     (folder / "silent_folder" / "notes.txt").touch()
     (folder / "a.tar").touch()
     (folder / "list.csv").write_text("name\nx.wav\n")
+    (folder / "here.csv").write_text("file\ngood.wav\n")
+    (folder / "link.npy").symlink_to(folder / "good.wav")
     content = model.read_bytes()
     (folder / "cut.safetensors").write_bytes(content[: len(content) // 2])
     (folder / "text.safetensors").write_text("hello")
@@ -130,6 +132,13 @@ BAD = [
     ),
     Bad("tag {bad}/good.wav -o {bad}/text.wav/x.csv", 1, "{bad}/text.wav: File exists"),
     Bad("tag {bad}/good.wav -o {bad}/good.wav", 2, "{bad}/good.wav is an input; results would replace it"),
+    Bad(
+        "tag {bad}/good.wav -o {bad}/silent_folder/../good.wav",
+        2,
+        "{bad}/silent_folder/../good.wav is an input",
+    ),
+    Bad("tag {bad}/here.csv -o {bad}/here.csv", 2, "{bad}/here.csv is an input; results would replace it"),
+    Bad("embed {bad}/good.wav -o {bad}/link.npy", 2, "{bad}/link.npy is an input; results would replace it"),
     Bad("tag {bad}/good.wav -o /dev/null", 2, "/dev/null is not a file that can be replaced"),
     Bad(
         "embed {bad}/good.wav -o {bad}/x.csv",

@@ -143,11 +143,14 @@ def test_failures_and_a_summary(
             "--shard: expected a share as 1/8, counted from",
         ),
         (("tag", "{0}", "--resume", "-o", "{0}/a.wav"), "{0}/a.wav is an input; results would replace it"),
+        (("tag", "{0}", "--resume", "-o", "{0}/deep/../a.wav"), "{0}/deep/../a.wav is an input; results"),
+        (("tag", "{0}/list.csv", "--resume", "-o", "{0}/list.csv"), "{0}/list.csv is an input; results"),
     ],
 )
 def test_wrong_use(
     htsat: Run, recordings: Path, arguments: tuple[str, ...], message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    (recordings / "list.csv").write_text("file\na.wav\n")
     assert htsat(*(argument.format(recordings) for argument in arguments)) == 2
     assert capsys.readouterr().err.startswith(f"htsat: {message.format(recordings)}")
 

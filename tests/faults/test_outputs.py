@@ -53,7 +53,7 @@ def test_nothing_is_lost(undisturbed: Undisturbed, warm: Warm, things: Path, kin
         copy(undisturbed.before, out)
         ended = warm(out, "command", *case.call(case.words, things, out), fault=Fault(kind, number))
         codes[ended.code] += 1
-        about = f"{kind} at {ended.calls[-1] if ended.calls else number}: {ended.code} {ended.err}"
+        about = f"{kind} at {ended.calls[number - 1 :][:1]}: {ended.code} {ended.err}"
         check_end(ended, out, kind, about)
         check_files(undisturbed, about)
         if not ended.code:

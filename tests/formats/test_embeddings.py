@@ -5,9 +5,10 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
-from htsat.errors import MissingExtraError
+from htsat.errors import DataError, MissingExtraError
 from htsat.formats import embedding_files, embeddings
 from htsat.formats.embedding_files import open_embeddings
+from htsat.formats.embedding_parts import join_parts, to_part
 from htsat.formats.embeddings import EmbeddedRecording, Origin, to_npy, to_parquet
 
 RECORDINGS = [
@@ -107,3 +108,31 @@ def test_names_of_any_length_are_one_column_of_text(tmp_path):
     schema = parquet.read_schema(tmp_path / "e.parquet")
     assert schema.field("file").type == pa.string()
     assert schema.field("embedding").type.list_size == 3
+
+
+def part(path, vectors):
+    with to_part(path) as write:
+        write(EmbeddedRecording("a.wav", vectors, np.arange(float(len(vectors)))))
+    return path
+
+
+def test_parts_that_do_not_fit_are_refused(tmp_path):
+    good, other = part(tmp_path / "1.npz", np.ones((2, 3), np.float32)), tmp_path / "2.npz"
+    out = tmp_path / "out.npy"
+    for vectors in (np.ones((2, 4), np.float32), np.ones((2, 3), np.float64)):
+        with pytest.raises(DataError, match=r"2\.npz: cannot be joined \(other vectors than in .*1\.npz\)"):
+            join_parts([good, part(other, vectors)], out, ORIGIN)
+    for content in (b"", b"no zip", good.read_bytes()[:200]):
+        other.write_bytes(content)
+        with pytest.raises(DataError, match=r"2\.npz: cannot be joined \(.*\); remove it"):
+            join_parts([good, other], out, ORIGIN)
+    np.savez(other, something=np.ones(3))
+    with pytest.raises(DataError, match=r"2\.npz: cannot be joined \(.*vectors\.npy.*\); remove it"):
+        join_parts([good, other], out, ORIGIN)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["1.npz", "2.npz"]
+
+
+def test_without_recordings_there_is_no_part(tmp_path):
+    with to_part(tmp_path / "1.npz"):
+        pass
+    assert list(tmp_path.iterdir()) == []

@@ -6,6 +6,7 @@ import pytest
 
 from htsat.errors import DataError
 from htsat.formats import csv, raven
+from htsat.formats.reading import read_recordings
 from htsat.scores import SoundEvent
 
 DOG = SoundEvent("dog", 0.5, 1.5, 1.0)
@@ -73,3 +74,13 @@ def test_a_raven_table_without_labels_names_its_columns(tmp_path: Path) -> None:
         DataError, match=r"need a column 'label' \(.*annotation.*found Selection, View, .*Remark"
     ):
         raven.read_events(tmp_path / "a.txt")
+
+
+def test_a_table_of_more_columns_than_are_read(tmp_path: Path) -> None:
+    more = ",".join(map(str, range(4093)))
+    (tmp_path / "a.csv").write_text(f"onset,offset,label,{more}\n0.5,1.5,dog\n")
+    assert csv.read_events(tmp_path / "a.csv") == {"": [DOG]}
+    (tmp_path / "a.csv").write_text(f"onset,offset,label,{more},\n0.5,1.5,dog\n")
+    for name in ("csv", "raven", None):
+        with pytest.raises(DataError, match=r"a\.csv: has 4,097 columns, at most 4,096 are read"):
+            read_recordings(tmp_path / "a.csv", name)

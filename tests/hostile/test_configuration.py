@@ -136,12 +136,19 @@ def test_a_record_removes_nothing_outside_of_its_run(tmp_path: Path, name: str) 
 
 
 @pytest.mark.parametrize(
-    "text", [DEEP, DIGITS, "[]", "{}", '{"failures": [1]}', '{"failures": [], "x": 1}', "\0"]
+    "text",
+    [
+        *(DEEP, DIGITS, "[]", "{}", '{"failures": [1]}', '{"failures": [], "x": 1}', "\0"),
+        '{"n_recordings": "1", "failures": [], "heard_s": null, "took_s": 1}',
+        '{"n_recordings": 1, "failures": [], "heard_s": "1", "took_s": 1}',
+        '{"n_recordings": 1, "failures": [], "heard_s": null, "took_s": null}',
+    ],
 )
 def test_records_that_are_damaged_count_as_none(tmp_path: Path, text: str) -> None:
     journal = Journal(tmp_path, ".csv")
     journal.begin()
     (journal.state / "units" / "key.json").write_text(text, encoding="utf-8")
+    journal.part("key").touch()
     assert journal.record("key") is None
     assert journal.done() == {}
 

@@ -9,11 +9,13 @@ import runpy
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import soundfile
 from starlette.testclient import TestClient
 
 import htsat
@@ -93,6 +95,48 @@ def test_stretches_of_liars(tmp_path: Path, name: str, start: int, capfd: pytest
             continue
         assert 0 < len(cut) <= 3200
         assert start < len(LYING[name]) * RATE_HZ
+    assert "Traceback" not in capfd.readouterr().err
+
+
+@pytest.fixture
+def fork(tmp_path: Path) -> bytes:
+    """What macOS keeps beside the samples of a Sound Designer 2 file: their rate and type."""
+    soundfile.write(tmp_path / "designed.sd2", np.zeros(8000), 8000, "PCM_16", format="SD2")
+    return (tmp_path / "._designed.sd2").read_bytes()
+
+
+@pytest.mark.parametrize("where", ["._{}", ".AppleDouble/{}"])
+@pytest.mark.parametrize("name", ["a.mp3", "a.wav"])
+def test_what_lies_beside_a_file_is_no_part_of_it(tmp_path: Path, fork: bytes, where: str, name: str) -> None:
+    """The library would take the bytes of an MP3 file for samples, and hear noise."""
+    path = tmp_path / name
+    soundfile.write(path, 0.1 * np.sin(np.arange(8000) / 5), 8000)
+    expected = np.concatenate(list(hear(path)))
+    beside = tmp_path / where.format(name)
+    beside.parent.mkdir(exist_ok=True)
+    beside.write_bytes(fork)
+    np.testing.assert_array_equal(np.concatenate(list(hear(path))), expected)
+    assert count_samples(path, RATE_HZ) == len(expected)
+
+
+@pytest.mark.parametrize("where", ["._{}", ".AppleDouble/{}"])
+def test_samples_whose_type_lies_beside_them_are_not_heard(tmp_path: Path, fork: bytes, where: str) -> None:
+    path = tmp_path / "designed.sd2"
+    (tmp_path / "._designed.sd2").unlink()
+    (tmp_path / where.format(path.name)).parent.mkdir(exist_ok=True)
+    (tmp_path / where.format(path.name)).write_bytes(fork)
+    with pytest.raises(AudioError, match=r"designed\.sd2: cannot be decoded"):
+        list(hear(path))
+
+
+def test_liars_with_something_beside_them_make_no_library_print(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "._a.wav").touch()
+    for content in LYING.values():
+        (tmp_path / "a.wav").write_bytes(content)
+        with suppress(AudioError):
+            read_stretch(tmp_path / "a.wav", Stretch(RATE_HZ, 2**40, 3200))
     assert "Traceback" not in capfd.readouterr().err
 
 

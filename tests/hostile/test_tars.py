@@ -14,6 +14,9 @@ import pytest
 
 from htsat.audio import open_audio
 from htsat.bulk.inputs import find_inputs
+from htsat.bulk.listing import Listing
+from htsat.bulk.tars import TarMember
+from htsat.bulk.units import Cutting
 from htsat.data.shards import iterate_shard
 from htsat.errors import AudioError, DataError
 from htsat.tar_members import Member, members
@@ -110,6 +113,17 @@ def test_names_that_nothing_can_have_are_passed_over(tmp_path: Path) -> None:
     (tmp_path / "a.tar").write_bytes(pax(b"path", b"x\0.flac") + member("a.flac", SOUND) + END)
     with pytest.raises(DataError, match="no audio files found"):
         find_inputs(str(tmp_path / "a.tar"))
+
+
+def test_of_members_with_one_name_the_first_is_heard(tmp_path: Path) -> None:
+    shard = tmp_path / "a.tar"
+    shard.write_bytes(member("a.flac", SOUND) + member("b.flac", SOUND) + member("a.flac", b"other") + END)
+    found = find_inputs(str(shard))
+    assert [item.name.name for item in found] == ["a.flac", "b.flac"]
+    listing = Listing.of([str(shard)], "", lambda _: (), Cutting())
+    assert [item for unit in listing.units for item in unit.inputs] == found
+    assert isinstance(found[0].opener, TarMember)
+    assert found[0].opener.size == len(SOUND)
 
 
 def test_headers_about_headers_about_headers() -> None:

@@ -19,7 +19,8 @@ from htsat.training import losses
 from htsat.training.experiment import Experiment, Optimisation
 from htsat.training.faults import MAX_SKIPPED
 from htsat.training.optimizer import build_optimizers
-from htsat.training.train import train
+from htsat.training.state import read_state
+from htsat.training.train import Watcher, resume, train
 
 pytestmark = pytest.mark.usefixtures("small_network")
 
@@ -92,6 +93,58 @@ def test_bfloat16_holds_what_float16_does_not(half_second_config: ModelConfig) -
 def half_precision(scaler: torch.amp.GradScaler) -> Fabric:
     """float16 with a loss scale on the processor, as on a GPU."""
     return Fabric(accelerator="cpu", devices=1, plugins=[MixedPrecision("16-mixed", "cpu", scaler)])
+
+
+def test_what_is_heard_is_not_rounded(
+    tmp_path: Path, experiment: Maker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Fabric rounds whatever tensors come in; the front end would hear the noise of that."""
+    heard, forward = [], HTSAT.forward
+
+    def listen(network: HTSAT, waveform: Tensor, *others: Any) -> Any:
+        if network.training:
+            heard.append((waveform, torch.is_autocast_enabled("cpu")))
+        return forward(network, waveform, *others)
+
+    monkeypatch.setattr(HTSAT, "forward", listen)
+    train(experiment(precision="bf16-mixed", optimisation=Optimisation(epochs=1, batch_size=8)), tmp_path)
+    assert heard
+    for waveform, is_half_precision in heard:
+        assert is_half_precision
+        assert waveform.dtype == torch.float32
+        assert not torch.equal(waveform, waveform.bfloat16().float())
+
+
+class StoppedError(Exception):
+    """What a test stops a run with."""
+
+
+def stop_after_three_steps(event: dict[str, object]) -> None:
+    if event.get("step") == 3:
+        raise StoppedError
+
+
+def test_a_loss_scale_goes_on_where_it_was(
+    tmp_path: Path, experiment: Maker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else the first steps would be skipped once more, until it fits again."""
+    clip_loss = losses.clip_loss
+    monkeypatch.setattr("htsat.training.loop.clip_loss", lambda *part: 1e3 * clip_loss(*part))
+    settings = experiment(checkpoint_every_steps=1)
+
+    def fabric() -> Fabric:
+        return half_precision(torch.amp.GradScaler("cpu", init_scale=LOSS_SCALE, growth_interval=3))
+
+    train(settings, tmp_path / "whole", fabric=fabric())
+    with pytest.raises(StoppedError):
+        train(settings, tmp_path / "run", Watcher(stop_after_three_steps), fabric())
+    stopped = read_state(tmp_path / "run").trainer
+    assert stopped.step == 2
+    assert stopped.loss_scale["scale"] < LOSS_SCALE
+    resume(settings, tmp_path / "run", fabric=fabric())
+    whole, resumed = (read_state(tmp_path / name).trainer for name in ("whole", "run"))
+    assert resumed.loss_scale == whole.loss_scale
+    assert all(torch.equal(resumed.network[name], weight) for name, weight in whole.network.items())
 
 
 def endless_slope(logits: Tensor) -> Tensor:

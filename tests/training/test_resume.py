@@ -10,6 +10,7 @@ import re
 import subprocess
 import sys
 import time
+import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -301,8 +302,37 @@ def test_another_device_is_refused(recordings, stopped, experiment):
 
 
 def test_a_state_of_another_version_is_refused(recordings, stopped, experiment):
-    rewrite(stopped, format_version=3)
-    with pytest.raises(CheckpointError, match=r"state.ckpt: expected format version 2, got 3"):
+    rewrite(stopped, format_version=4)
+    with pytest.raises(CheckpointError, match=r"state.ckpt: expected format version 2 or 3, got 4"):
+        resume(experiment(), stopped)
+
+
+def test_a_state_of_the_version_before_goes_on(recordings, stopped, experiment):
+    """It has no loss scale."""
+    trainer = torch.load(stopped / STATE_NAME, weights_only=True)["trainer"]
+    assert trainer.pop("loss_scale") == {}
+    rewrite(stopped, trainer=trainer)
+    with pytest.raises(CheckpointError, match=r"state.ckpt: is damaged \(TypeError"):
+        resume(experiment(), stopped)
+    rewrite(stopped, format_version=2)
+    assert resume(experiment(), stopped).held_out.accuracy == 1.0
+
+
+@pytest.mark.parametrize("changes", [{"origin": {}}, {"top": [1]}, {"trainer": []}, {"evaluation": "no"}])
+def test_a_state_of_other_content_is_refused(recordings, stopped, experiment, changes):
+    rewrite(stopped, **changes)
+    with pytest.raises(CheckpointError, match=r"state.ckpt: is damaged \(.*\)$"):
+        resume(experiment(), stopped)
+
+
+def test_a_compressed_state_is_refused(recordings, stopped, experiment):
+    """It could hold any amount of memory."""
+    with zipfile.ZipFile(stopped / STATE_NAME) as old:
+        entries = {entry.filename: old.read(entry) for entry in old.infolist()}
+    with zipfile.ZipFile(stopped / STATE_NAME, "w", zipfile.ZIP_DEFLATED) as new:
+        for name, content in entries.items():
+            new.writestr(name, content)
+    with pytest.raises(CheckpointError, match=r"state.ckpt: .* \(refused: it is compressed"):
         resume(experiment(), stopped)
 
 

@@ -12,7 +12,7 @@ import torch
 from torch.distributed import DistNetworkError
 from torch.utils.data import DataLoader
 
-from htsat.errors import ConfigError, DataError, HtsatError
+from htsat.errors import ConfigError, DataError, HtsatError, MissingExtraError
 from htsat.processes import ALONE, Processes
 from htsat.training.experiment import Experiment, Machines, Optimisation
 from htsat.training.parallel import build_fabric, may_be_started_again, refuse_apart, told_in_one_line
@@ -97,14 +97,24 @@ class Unreachable(torch.utils.data.Dataset[int]):
         return 4
 
     def __getitem__(self, index: int) -> int:
+        if index == 0:
+            raise MissingExtraError("reading shards from a web server", "remote")
         raise DataError("http://host/a.tar: Connection refused (asked 11 times)")
 
 
 @pytest.mark.skipif("fork" not in multiprocessing.get_all_start_methods(), reason="needs fork")
-def test_an_error_of_a_process_that_prepares_clips_is_told_in_one_line() -> None:
-    loader = DataLoader(Unreachable(), num_workers=1, multiprocessing_context="fork")
-    expected = r"^http://host/a.tar: Connection refused \(asked 11 times\)$"
-    with pytest.raises(DataError, match=expected), told_in_one_line(ALONE):
+@pytest.mark.parametrize(
+    ("index", "kind", "expected"),
+    [
+        (0, HtsatError, r"^reading shards from a web server needs .* pip install 'htsat\[remote\]'$"),
+        (1, DataError, r"^http://host/a.tar: Connection refused \(asked 11 times\)$"),
+    ],
+)
+def test_an_error_of_a_process_that_prepares_clips_is_told_in_one_line(
+    index: int, kind: type[HtsatError], expected: str
+) -> None:
+    loader = DataLoader(Unreachable(), num_workers=1, multiprocessing_context="fork", sampler=[index])
+    with pytest.raises(kind, match=expected), told_in_one_line(ALONE):
         next(iter(loader))
 
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from functools import partial
-from io import BytesIO
+from io import BufferedReader, BytesIO, FileIO
 from pathlib import Path
 from typing import BinaryIO
 
@@ -35,6 +35,12 @@ _PAGE_BYTES = 65_307
 
 _LOUD_FORMATS = ("SDS",)
 """Dumps of samplers: of damaged ones libsndfile complains on standard output, in the middle of results."""
+
+_FORKS = ("._{}", ".AppleDouble/{}")
+"""What macOS and its servers leave beside a file on foreign disks.
+
+Where libsndfile finds one by the name of a file it takes it for a part of the recording, and MP3 for samples.
+"""
 
 _UNKNOWN_FRAMES = 2**63 - 1
 """What libsndfile reports for a FLAC stream whose header gives no length."""
@@ -74,21 +80,20 @@ def open_file(source: Encoded, resources: ExitStack) -> DecodedAudio:
     return DecodedAudio(file.samplerate, duration_s, _blocks(file), file.frames, jump)
 
 
-class _Bytes(BytesIO):
+class _Steady(BufferedReader):
     """Bytes that stay where they are when a damaged header leads nowhere: soundfile prints what is raised."""
 
     def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
-        with suppress(ValueError, OverflowError):
+        with suppress(ValueError, OverflowError, OSError):
             return super().seek(offset, whence)
         return self.tell()
 
 
 def _readable(source: Encoded, resources: ExitStack) -> bytes | Path | BinaryIO:
     if not isinstance(source, Path):
-        return _Bytes(source.getvalue())
-    if source.with_name(f"._{source.name}").exists():
-        # macOS leaves such files on foreign disks; libsndfile would take one for a part of the recording.
-        return resources.enter_context(source.open("rb"))
+        return _Steady(BytesIO(source.getvalue()))
+    if any((source.parent / fork.format(source.name)).exists() for fork in _FORKS):
+        return resources.enter_context(_Steady(FileIO(os.fspath(source))))
     # soundfile itself cannot pass a name on that is no text.
     return os.fsencode(source) if os.name == "posix" else source
 

@@ -50,18 +50,22 @@ def find_inputs(argument: str) -> list[Input]:
 
     Folders are searched to their depths for files with an audio suffix in any letter case, glob patterns
     (`**` too) likewise, and for tar shards; hidden files and folders are passed over. A file that is named
-    explicitly is taken whatever its suffix, even where there is no such file: opening it will tell.
+    explicitly is taken whatever its suffix, even where there is no such file: opening it will tell. Of
+    several with one name, as in a manifest or a tar shard, the first is taken.
 
     Raises:
         DataError: when nothing is found, or a manifest cannot be used.
     """
-    return list(dict.fromkeys(iterate_inputs(argument)))
+    inputs: dict[str, Input] = {}
+    for item in iterate_inputs(argument):
+        inputs.setdefault(item.title, item)
+    return list(inputs.values())
 
 
 def iterate_inputs(argument: str) -> Iterator[Input]:
     """What `find_inputs` gives, one after the other; errors come where they are met.
 
-    A manifest may mean a recording several times, which is for the caller to notice.
+    A recording may come several times, which is for the caller to notice.
     """
     path = Path(argument)
     if argument == STANDARD_INPUT:

@@ -13,16 +13,15 @@ from __future__ import annotations
 
 import errno
 import json
-import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path, PurePath
 from typing import NamedTuple
 
 from htsat.errors import ConfigError, DataError
-from htsat.files import atomic_path, write_text
+from htsat.files import atomic_path, sync_folder, write_text
 
 STATE = ".htsat"
 PARTS = "parts"
@@ -47,6 +46,12 @@ class Record(NamedTuple):
     heard_s: float | None
     took_s: float
     files: Sequence[str] = ()
+
+    @property
+    def has_numbers(self) -> bool:
+        """Whether numbers are numbers; a record on a disk may be damaged."""
+        numbers = (self.n_recordings, self.took_s, self.heard_s or 0.0)
+        return all(isinstance(number, int | float) for number in numbers)
 
     @property
     def has_part(self) -> bool:
@@ -127,12 +132,12 @@ class Journal:
         return self._suffix is None or not record.has_part or self.part(key).is_file()
 
     def record(self, key: str) -> Record | None:
-        """What became of a unit; None where the record is not readable, as after a fault of the disk."""
+        """What became of a unit; None where no record is, or none that can be read, as after a fault."""
         try:
             fields = json.loads((self._units / f"{key}{_RECORD}").read_text(encoding="utf-8"))
             record = Record(**(fields | {"failures": [Failure(*failure) for failure in fields["failures"]]}))
-            return record if all(map(self._is_ours, record.files)) else None
-        except (ValueError, TypeError, KeyError, RecursionError):
+            return record if record.has_numbers and all(map(self._is_ours, record.files)) else None
+        except (FileNotFoundError, ValueError, TypeError, KeyError, RecursionError):
             return None
 
     def _is_ours(self, name: str) -> bool:
@@ -156,21 +161,31 @@ class Journal:
             shutil.rmtree(path, ignore_errors=True)
 
     def finish(self, key: str, staged: Path, record: Record) -> None:
-        """Give what was written its names, then take the record down."""
+        """Give what was written its names, then take the record down; what an older record told of goes."""
         record_path = self._units / f"{key}{_RECORD}"
+        older = self.record(key)
         # An older record must never stand beside newer results, as when a unit is tried again.
         record_path.unlink(missing_ok=True)
-        _sync_folder(self._units)
+        sync_folder(self._units)
         targets = {self.folder / name: staged_file(staged, name) for name in record.files}
         if self._suffix is not None and record.has_part:
             targets[self.part(key)] = staged_part(staged, self._suffix)
         for target, source in targets.items():
             target.parent.mkdir(parents=True, exist_ok=True)
             _move(source, target)
+        self._remove_older(key, older, targets)
         for folder in {target.parent for target in targets}:
-            _sync_folder(folder)
+            sync_folder(folder)
         write_text(record_path, json.dumps(record._asdict()) + "\n")
-        _sync_folder(self._units)
+        sync_folder(self._units)
+
+    def _remove_older(self, key: str, older: Record | None, targets: Collection[Path]) -> None:
+        """Remove what a unit gave when it was heard before, and does not give any more."""
+        before = set() if older is None else {self.folder / name for name in older.files}
+        if self._suffix is not None:
+            before.add(self.part(key))
+        for path in before.difference(targets):
+            path.unlink(missing_ok=True)
 
     def forget_others(self, keys: Sequence[str], files: Iterator[str]) -> int:
         """Remove units that are no longer meant, with their results; returns how many those were.
@@ -209,16 +224,6 @@ def _settings_in(path: Path) -> dict[str, str]:
 
 def _said(name: str, settings: Mapping[str, str]) -> str:
     return f"{name} {settings.get(name, 'unknown')}"
-
-
-def _sync_folder(folder: Path) -> None:
-    if os.name != "posix":
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _move(source: Path, target: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from htsat.errors import DataError, MissingExtraError, last_line
-from htsat.files import atomic_path
+from htsat.files import atomic_path, text_path
 
 _ROWS_IN_GROUP = 100_000
 _BYTES_IN_GROUP = 64 * 2**20
@@ -43,11 +43,11 @@ def merge_parquet(parts: Iterable[Path], path: Path) -> None:
     except ModuleNotFoundError as error:
         raise MissingExtraError("writing Parquet", "parquet") from error
     waiting: list[Any] = []
-    with atomic_path(path) as temporary, ExitStack() as resources:
+    with atomic_path(path) as temporary, text_path(temporary) as name, ExitStack() as resources:
         writer = None
         for part in parts:
             try:
-                writer = writer or resources.enter_context(_writer(temporary, part))
+                writer = writer or resources.enter_context(_writer(name, part))
                 for group in _groups(part):
                     waiting.append(group)
                     if _is_group(waiting):
@@ -67,7 +67,7 @@ def _is_group(tables: list[Any]) -> bool:
 def _groups(part: Path) -> Iterator[Any]:
     from pyarrow import parquet
 
-    with parquet.ParquetFile(part) as file:
+    with text_path(part) as name, parquet.ParquetFile(name) as file:
         for group in range(file.num_row_groups):
             yield file.read_row_group(group)
 
@@ -76,7 +76,7 @@ def _writer(path: Path, part: Path) -> Any:
     """A writer that stores columns as those of a part are stored."""
     from pyarrow import parquet, types
 
-    with parquet.ParquetFile(part) as file:
+    with text_path(part) as name, parquet.ParquetFile(name) as file:
         schema = file.schema_arrow
         codec = file.metadata.row_group(0).column(0).compression if file.num_row_groups else "SNAPPY"
     texts = [field.name for field in schema if types.is_string(field.type)]

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import glob
 import json
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -51,8 +51,10 @@ class Target:
 
     def is_whole(self, listing: Listing) -> bool:
         """Whether the file was made of just these recordings with these options, and nobody changed it."""
-        files = [*self._ends(), *map(self.folder.joinpath, listing.files(self._layout.files_of))]
-        if self._file is None or not all(file.is_file() for file in files):
+        if self._file is None:
+            return False
+        files = chain(self._ends(), map(self.folder.joinpath, listing.files(self._layout.files_of)))
+        if not all(file.is_file() for file in files):
             return False
         try:
             about = json.loads(self.beside("summary.json").read_text(encoding="utf-8"))
@@ -67,7 +69,6 @@ class Target:
         recordings may be away for a moment only. Parts of a file stay where recordings failed, so that these
         can be tried again.
         """
-        self._forget_leftovers()
         keys = [unit.key for unit in listing.units]
         if not listing.problems:
             journal.forget_others(keys, listing.files(self._layout.files_of))
@@ -87,12 +88,6 @@ class Target:
         """Remove the parts of a file that is whole."""
         if self._file is not None:
             shutil.rmtree(self.folder, ignore_errors=True)
-
-    def _forget_leftovers(self) -> None:
-        """Remove what calls that were killed here left unfinished: only one at a time comes so far."""
-        for path in [self.beside("failures.csv"), self.beside("summary.json"), *self._ends()]:
-            for leftover in path.parent.glob(f".{glob.escape(path.name)}.????????{path.suffix}"):
-                leftover.unlink()
 
     def _ends(self) -> Sequence[Path]:
         """The file of results, and those that tell of it."""

@@ -5,8 +5,12 @@ A repository holds `model.safetensors`, `model.onnx` (which runs without torch),
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+# Else each request tells what else runs on this machine. The library reads this once, when it is imported.
+os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 
 from huggingface_hub import CommitOperationAdd, HfApi, errors, hf_hub_download
 from huggingface_hub.errors import (

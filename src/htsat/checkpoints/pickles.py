@@ -55,14 +55,18 @@ def read_foreign(path: Path) -> dict[str, Tensor]:
         if "htsat" in read_metadata(path):
             raise CheckpointError("is an htsat model already")
         return read_tensors(path)
-    _refuse_compression(path)
+    refuse_compression(path)
     tensors = _state_dict(_unpickled(path))
     _refuse_views(tensors, path.stat().st_size)
     return tensors
 
 
-def _refuse_compression(path: Path) -> None:
-    """Torch never compresses; who does could hide any amount of memory in a small file."""
+def refuse_compression(path: Path) -> None:
+    """Torch never compresses; who does could hide any amount of memory in a small file.
+
+    Raises:
+        CheckpointError: when the file is a compressed archive, or a damaged one.
+    """
     try:
         if not path.is_file() or not zipfile.is_zipfile(path):
             return

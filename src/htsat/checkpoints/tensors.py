@@ -11,18 +11,11 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
+from htsat.checkpoints.memory import check_size
 from htsat.checkpoints.problems import check_names, plural, some
-from htsat.errors import CheckpointError, last_line
+from htsat.errors import CheckpointError
 from htsat.files import text_path
 from htsat.network import HTSAT, ModelConfig
-
-# A clip of a minute in steps of 10 ms needs 37 million.
-_MAX_STRETCH = 100_000_000
-
-# The published networks need 10 million: what is computed once for their windows, and the stretch.
-_MAX_COMPUTED = 250_000_000
-
-_MAX_WINDOW = 1024
 
 _REALS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 _INTEGERS = (torch.bool, torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64)
@@ -79,12 +72,10 @@ def build(config: ModelConfig, tensors: Mapping[str, Tensor]) -> HTSAT:
     Raises:
         CheckpointError: when the tensors are not the weights of such a network.
     """
-    _check_size(config, sum(tensor.numel() for tensor in tensors.values()))
-    sketch = _sketch(config)
-    check_like(sketch.state_dict(), tensors)
-    check_values(tensors)
-    _check_computed(sketch)
+    check_size(config, tensors)
     network = HTSAT(config)
+    check_like(network.state_dict(), tensors)
+    check_values(tensors)
     network.load_state_dict(dict(tensors))
     return network.eval()
 
@@ -141,39 +132,3 @@ def check_values(tensors: Mapping[str, Tensor]) -> None:
 def _kind(tensor: Tensor) -> str:
     number = "real" if tensor.is_floating_point() else "integer"
     return f"{number} {tuple(tensor.shape)}"
-
-
-def _check_size(config: ModelConfig, n_values: int) -> None:
-    """Refuse a configuration that asks for far more memory than its weights justify, before any is taken.
-
-    This makes sure that a sketch of the network is small, too.
-    """
-    n_blocks = sum(12 * depth * (config.dim * 2**stage) ** 2 for stage, depth in enumerate(config.depths))
-    n_needed = n_blocks + max(config.n_fft // 2, 1) * config.n_mels
-    if n_needed > 2 * n_values:
-        raise CheckpointError(f"config asks for {n_needed:,} weights or more, the file has {n_values:,}")
-    if config.window > _MAX_WINDOW:
-        raise CheckpointError(f"config asks for windows of {config.window:,}, allowed are {_MAX_WINDOW:,}")
-    n_stretch = config.n_mel_frames * config.n_folds * config.fold_frames
-    if n_stretch > _MAX_STRETCH:
-        raise CheckpointError(
-            f"config asks for {n_stretch:,} values to stretch time, allowed are {_MAX_STRETCH:,}"
-        )
-
-
-def _sketch(config: ModelConfig) -> HTSAT:
-    """The network without its memory: names and shapes."""
-    try:
-        with torch.device("meta"):
-            return HTSAT(config)
-    except (RuntimeError, OverflowError) as error:
-        raise CheckpointError(f"config asks for a network that cannot be: {last_line(error)}") from None
-
-
-def _check_computed(sketch: HTSAT) -> None:
-    """Refuse a network for which more has to be computed than there can be, such as masks of huge grids."""
-    n_computed = sum(buffer.numel() for buffer in sketch.buffers())
-    if n_computed > _MAX_COMPUTED:
-        raise CheckpointError(
-            f"config asks for {n_computed:,} values beside the weights, allowed are {_MAX_COMPUTED:,}"
-        )

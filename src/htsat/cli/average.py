@@ -7,12 +7,11 @@ import sys
 from argparse import Namespace
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import get_args
 
 from tqdm import tqdm
 
-from htsat.bulk.inputs import Input
 from htsat.checkpoints.resolve import MODEL_NAME, resolve
 from htsat.cli.labelled import read_labelled
 from htsat.cli.listening import check_output_file
@@ -106,7 +105,7 @@ def _check_output(args: Namespace, models: Sequence[Path], manifest: Manifest | 
     if manifest is not None:
         read |= {args.data, *(args.data / name for name in MANIFEST_NAMES)}
         read |= {clip.path for clip in manifest.clips}
-    check_output_file(args.output, [Input(path, PurePath(path.name)) for path in read])
+    check_output_file(args.output, read)
 
 
 class _Listener:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import sys
 import threading
@@ -24,7 +25,7 @@ from htsat.bulk.run import Listener, Work, run_units
 from htsat.bulk.sharding import ALL, Shard, shard_of
 from htsat.bulk.target import Target
 from htsat.bulk.units import Cutting, Unit
-from htsat.cli.listening import is_folder, sources_of
+from htsat.cli.listening import check_output_file, is_folder, read_for, sources_of
 from htsat.cli.main import EXIT_FAILED, EXIT_INTERRUPTED
 from htsat.cli.parser import Parser, count
 from htsat.cli.searching import model_file
@@ -168,9 +169,9 @@ def _listed(args: Namespace, work: Work[Any], settings: dict[str, str]) -> Listi
         say(str(problem))
     if not listing.units:
         sys.exit(EXIT_FAILED)
-    output = str(Path(args.output))
-    if Path(output).is_file() and any(item.title == output for unit in listing.units for item in unit.inputs):
-        raise ConfigError(f"{args.output} is an input; results would replace it")
+    if not is_folder(args.output):
+        inputs = (item for unit in listing.units for item in unit.inputs)
+        check_output_file(args.output, read_for(args.inputs, inputs))
     return listing
 
 
@@ -258,7 +259,7 @@ def _said(value: object) -> str:
     """The value of an option; of a file its content counts too."""
     if value is None:
         return "not given"
-    if isinstance(value, str) and Path(value).is_file():
+    if isinstance(value, str) and os.path.isfile(value):  # noqa: PTH113  (Path raises for a long list of names)
         return f"{value} ({sha256(Path(value))})"
     return str(value)
 

@@ -59,7 +59,7 @@ def main(argv: list[str]) -> int:
     """Run the command."""
     args = _parser().parse(argv)
     one_format = choose_format(args, ALL_EVENT_FORMATS)
-    batch = None if is_bulk(args) else Batch.found(args.inputs)
+    batch = None if is_bulk(args) else Batch.found(args.inputs, args.output)
     model = load_model(for_driver(args))
     require_classes(model)
     if batch is None:

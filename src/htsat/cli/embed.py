@@ -14,7 +14,7 @@ from htsat.bulk.layouts import EmbeddingParts, NpyParts, accompanied
 from htsat.bulk.run import Work
 from htsat.cli.bulk_cluster import Recipe, for_driver, runner_of
 from htsat.cli.bulk_run import add_bulk_options, each, is_bulk, run_bulk
-from htsat.cli.listening import Batch, check_output_file, is_folder, load_model, shows_progress
+from htsat.cli.listening import Batch, is_folder, load_model, shows_progress
 from htsat.cli.parser import Parser, add_inputs, add_model_options
 from htsat.cli.searching import model_file
 from htsat.errors import ConfigError, HtsatError
@@ -37,7 +37,7 @@ def main(argv: list[str]) -> int:
     args = _parser().parse(argv)
     if not is_folder(args.output) and Path(args.output).suffix not in FORMATS:
         raise ConfigError(f"-o must be a {' or '.join(FORMATS)} file or a folder/, got {args.output!r}")
-    batch = None if is_bulk(args) else Batch.found(args.inputs)
+    batch = None if is_bulk(args) else Batch.found(args.inputs, args.output)
     model = load_model(for_driver(args))
     if batch is None:
         runner = runner_of(args, model, Recipe(load_model, work_of))
@@ -77,7 +77,6 @@ def _results(output: str, origin: Origin, inputs: Sequence[Input]) -> Iterator[W
             own_path(Path(output), item.name, _FOLDER_SUFFIX), origin, item, found
         )
     else:
-        check_output_file(output, inputs)
         with FORMATS[Path(output).suffix](Path(output), origin) as write:
             yield lambda item, found: write(_embedded(item, found))
 

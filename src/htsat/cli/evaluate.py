@@ -5,12 +5,11 @@ from __future__ import annotations
 import sys
 from argparse import Namespace
 from collections.abc import Iterable, Sequence
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
 from tqdm import tqdm
 
-from htsat.bulk.inputs import Input
 from htsat.cli.evaluation_table import describe_evaluation
 from htsat.cli.labelled import read_labelled
 from htsat.cli.listening import check_output_file, load_model, require_classes
@@ -108,7 +107,7 @@ def _check_outputs(args: Namespace, manifest: Manifest) -> None:
         own += [Path(given) for given in (args.class_map, args.rules) if given is not None]
         strong = (clip.events for clip in manifest.clips if clip.events is not None)
         read = {*own, *strong, *(clip.path for clip in manifest.clips)}
-        check_output_file(args.report, [Input(file, PurePath(file.name)) for file in read])
+        check_output_file(args.report, read)
     if args.pictures is not None:
         check_picture(args.pictures / next(iter(_PICTURES)))
         if args.pictures.exists() and not args.pictures.is_dir():

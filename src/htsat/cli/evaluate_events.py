@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from argparse import Namespace
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import get_args
 
-from htsat.bulk.inputs import Input
 from htsat.cli.labelled import read_labels
 from htsat.cli.listening import check_output_file
 from htsat.cli.parser import Parser, probability, seconds
@@ -24,7 +23,7 @@ def main(argv: list[str]) -> int:
     settings = _settings(args)
     if args.report is not None:
         read = (args.estimated, args.reference, args.durations)
-        check_output_file(args.report, [Input(file, PurePath(file.name)) for file in read])
+        check_output_file(args.report, read)
     reference = EventList(str(args.reference), read_events(args.reference))
     labels = classes_of(reference) if args.labels is None else read_labels(args.labels)
     estimated = EventList(str(args.estimated), read_events(args.estimated))

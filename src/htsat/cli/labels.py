@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from htsat.audio import SUFFIXES as AUDIO_SUFFIXES
 from htsat.bulk.inputs import Input
-from htsat.cli.listening import is_folder, results
+from htsat.cli.listening import check_output_file, is_folder, results
 from htsat.cli.main import EXIT_FAILED
 from htsat.cli.parser import Parser
 from htsat.cli.terminal import say
@@ -60,7 +60,10 @@ def _convert(argv: list[str]) -> int:
     if target is EVENTS and any(event.band for _, told in found.told for event in told.events):
         target = EVENTS_WITH_BANDS
     inputs = [Input(path, _own_name(told.file)) for path, told in found.told]
-    with results(None if args.target == _STANDARD_OUTPUT else args.target, target, inputs) as write:
+    output = None if args.target == _STANDARD_OUTPUT else args.target
+    if output is not None and not is_folder(output):
+        check_output_file(output, (path for path, _ in found.told))
+    with results(output, target, inputs) as write:
         for item, (_, told) in zip(inputs, found.told, strict=True):
             write(item.name, told)
     return EXIT_FAILED if found.n_failed else 0

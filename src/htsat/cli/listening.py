@@ -6,8 +6,9 @@ import os
 import sys
 import traceback
 from argparse import Namespace
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
@@ -45,8 +46,12 @@ class Batch(NamedTuple):
     n_missing: int
 
     @classmethod
-    def found(cls, arguments: Sequence[str]) -> Batch:
-        """All recordings of all arguments; what is wrong with an argument is said at once."""
+    def found(cls, arguments: Sequence[str], output: str | None = None) -> Batch:
+        """All recordings of all arguments; what is wrong with an argument is said at once.
+
+        Raises:
+            ConfigError: when the output is a file that is among them, or cannot be replaced.
+        """
         inputs: list[Input] = []
         n_missing = 0
         for argument in arguments:
@@ -57,6 +62,8 @@ class Batch(NamedTuple):
                 n_missing += 1
         if not inputs:
             sys.exit(EXIT_FAILED)
+        if output is not None and not is_folder(output):
+            check_output_file(output, read_for(arguments, inputs))
         return cls(inputs, n_missing)
 
     @property
@@ -187,7 +194,6 @@ def results(
         check_own_paths(Path(output), [item.name for item in inputs], one_format.suffix)
         yield to_folder(Path(output), one_format)
     else:
-        check_output_file(output, inputs)
         with to_file(Path(output), one_format) as write:
             yield write
 
@@ -197,13 +203,29 @@ def is_folder(output: str) -> bool:
     return output.endswith(("/", os.sep)) or Path(output).is_dir()
 
 
-def check_output_file(output: str, inputs: Sequence[Input]) -> None:
-    """Refuse to replace a recording, or what is not a file, with results."""
+def read_for(arguments: Iterable[str], inputs: Iterable[Input]) -> Iterator[Path]:
+    """The files that are read to hear recordings: also manifests and shards that arguments name."""
+    return chain(map(Path, arguments), (item.path for item in inputs if item.path is not None))
+
+
+def check_output_file(output: str | Path, read: Iterable[Path]) -> None:
+    """Refuse to replace a file that is read, whichever path leads to it, or what is not a file."""
     path = Path(output)
-    if path.exists() and not path.is_file():
+    if not path.exists():
+        return
+    if not path.is_file():
         raise ConfigError(f"{output} is not a file that can be replaced")
-    if path in [item.path for item in inputs]:
+    status = path.stat()
+    if any(_is_at(file, status) for file in read):
         raise ConfigError(f"{output} is an input; results would replace it")
+
+
+def _is_at(path: Path, status: os.stat_result) -> bool:
+    """Whether a path leads to the file of this status."""
+    try:
+        return os.path.samestat(path.stat(), status)
+    except OSError:
+        return False
 
 
 def shows_progress(output: str | None) -> bool:

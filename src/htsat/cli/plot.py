@@ -5,7 +5,7 @@ from __future__ import annotations
 from argparse import BooleanOptionalAction, Namespace
 from pathlib import Path
 
-from htsat.bulk.inputs import STANDARD_INPUT, Input
+from htsat.bulk.inputs import STANDARD_INPUT
 from htsat.cli.detect import add_rules, choose_rules
 from htsat.cli.listening import check_output_file, load_model, require_classes
 from htsat.cli.parser import Parser, add_model_options, seconds
@@ -25,7 +25,7 @@ def main(argv: list[str]) -> int:
     recording, output = Path(args.file), Path(args.output)
     part = _part(args)
     check_plot(output)
-    check_output_file(args.output, [Input(recording, recording)])
+    check_output_file(args.output, [recording])
     truth = None if args.labels is None else read_label_file(args.labels).of(args.file)
     model = load_model(args)
     require_classes(model)

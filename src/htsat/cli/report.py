@@ -10,7 +10,7 @@ from pathlib import Path
 import htsat
 from htsat.bulk.inputs import Input
 from htsat.cli.finding import Finding, add_finding, find
-from htsat.cli.listening import Batch, check_output_file, shows_progress
+from htsat.cli.listening import Batch, shows_progress
 from htsat.cli.main import EXIT_FAILED
 from htsat.cli.parser import Parser
 from htsat.cli.terminal import say
@@ -33,8 +33,7 @@ def main(argv: list[str]) -> int:
     output = Path(args.output)
     if output.suffix.lower() != _SUFFIX:
         raise ConfigError(f"{output}: a report ends with {_SUFFIX}, got {output.suffix!r}")
-    batch = Batch.found(args.inputs)
-    check_output_file(args.output, batch.inputs)
+    batch = Batch.found(args.inputs, args.output)
     maker = _Maker(args, batch)
     return maker.run(find(args, batch))
 

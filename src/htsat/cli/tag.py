@@ -37,7 +37,7 @@ def main(argv: list[str]) -> int:
     """Run the command."""
     args = _parser().parse(argv)
     one_format = choose_format(args, ALL_TAG_FORMATS)
-    batch = None if is_bulk(args) else Batch.found(args.inputs)
+    batch = None if is_bulk(args) else Batch.found(args.inputs, args.output)
     model = load_plain_model(for_driver(args))
     require_classes(model)
     work = work_of(args, model)

@@ -5,10 +5,9 @@ from __future__ import annotations
 import math
 from argparse import Namespace
 from collections.abc import Iterator
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import get_args
 
-from htsat.bulk.inputs import Input
 from htsat.checkpoints.resolve import resolve
 from htsat.cli.labelled import clip_bar, read_labelled
 from htsat.cli.listening import check_output_file, load_model, require_classes
@@ -127,9 +126,7 @@ def _check_outputs(args: Namespace, source: Path, manifest: Manifest) -> None:
     """Refuse what cannot be written before anything is heard."""
     own = {args.data, *(args.data / name for name in MANIFEST_NAMES), source}
     labels = {clip.events for clip in manifest.clips if clip.events is not None}
-    read = [
-        Input(path, PurePath(path.name)) for path in own | labels | {clip.path for clip in manifest.clips}
-    ]
+    read = own | labels | {clip.path for clip in manifest.clips}
     for output in (args.output, args.report):
         if output is not None:
             check_output_file(output, read)

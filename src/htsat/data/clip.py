@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from htsat.errors import DataError
 
@@ -51,9 +51,9 @@ def path_of(address: str) -> Path | None:
     return path
 
 
-def address_of(path: Path) -> str | None:
+def address_of(path: PurePath) -> str | None:
     """The address that a path stands for; None where it is the path of a file."""
-    scheme, mark, rest = str(path).partition(":/")
+    scheme, mark, rest = path.as_posix().partition(":/")
     return f"{scheme}://{rest}" if mark and scheme in _SCHEMES else None
 
 

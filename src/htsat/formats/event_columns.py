@@ -45,8 +45,8 @@ _UNIT = re.compile(
 )
 _SPACES = re.compile(r"[\s_-]+")
 
-
-_MOST_COLUMNS = 4096
+MAX_COLUMNS = 4096
+"""Of a table: a row that is shorter is filled up to them."""
 
 
 class Row(NamedTuple):
@@ -77,20 +77,22 @@ def header_of(text: str) -> list[str]:
         names: list[str] = next(_reader(line), [])
     except csv.Error:
         return []
-    return [name.strip() for name in names] if len(names) <= _MOST_COLUMNS else []
+    return [name.strip() for name in names]
 
 
 def has_columns(names: Sequence[str]) -> bool:
     """Whether a table has what events need."""
-    return all(_known(role, names) for role in REQUIRED)
+    return all(_known(role, names[:MAX_COLUMNS]) for role in REQUIRED)
 
 
 def find_columns(path: Path, names: Sequence[str]) -> Columns:
     """Say which column is what.
 
     Raises:
-        DataError: when one is missing, with the columns that are there.
+        DataError: when one is missing, with the columns that are there, or there are more than `MAX_COLUMNS`.
     """
+    if len(names) > MAX_COLUMNS:
+        raise DataError(f"{path}: has {len(names):,} columns, at most {MAX_COLUMNS:,} are read")
     for role in REQUIRED:
         if not _known(role, names):
             raise DataError(

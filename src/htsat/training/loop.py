@@ -51,6 +51,8 @@ class TrainerState:
     """Of the copies that hold the mean of the weights."""
     n_averaged: int
     optimizers: list[dict[str, Any]]
+    loss_scale: dict[str, Any]
+    """Empty where there is none."""
 
 
 class StepOutcome(NamedTuple):
@@ -139,6 +141,7 @@ class Trainer:
             averages=[full_state(copy) for copy in self._average.copies],
             n_averaged=self._average.n_updates,
             optimizers=[full_optimizer_state(optimizer) for optimizer in self._optimizers],
+            loss_scale=self._fabric.strategy.precision.state_dict(),
         )
 
     def restore(self, state: TrainerState) -> None:
@@ -150,6 +153,8 @@ class Trainer:
         self._average.n_updates = state.n_averaged
         for optimizer, saved in zip(self._optimizers, state.optimizers, strict=True):
             load_full_optimizer_state(optimizer, saved)
+        if state.loss_scale:
+            self._fabric.strategy.precision.load_state_dict(state.loss_scale)
 
     def find_fault(self, processes: Processes) -> Fault | None:
         """The first loss or gradient since the last question that is not finite; or weights that are not.

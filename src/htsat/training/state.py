@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from htsat.checkpoints.pickles import refuse_compression
 from htsat.errors import CheckpointError, DataError
 from htsat.files import atomic_path
 from htsat.training.loop import TrainerState
@@ -16,7 +17,8 @@ from htsat.training.origin import Fingerprint, Origin
 from htsat.training.validation import Evaluation
 
 STATE_NAME = "state.ckpt"
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
+"""States of version 2 have no loss scale, which begins anew; otherwise they are the same."""
 
 
 @dataclass(frozen=True)
@@ -68,14 +70,18 @@ def read_state(run: Path) -> RunState:
     """
     path = state_path(run)
     try:
+        refuse_compression(path)
         content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # a damaged file can make the reader raise anything
         reason = str(error).strip().partition("\n")[0]
         raise CheckpointError(f"{path}: not the state of a run that can be read ({reason:.80})") from None
     version = content.pop("format_version", None) if isinstance(content, dict) else None
-    if version != FORMAT_VERSION:
-        raise CheckpointError(f"{path}: expected format version {FORMAT_VERSION}, got {version!r}")
-    return _decode(content)
+    if version not in (2, FORMAT_VERSION):
+        raise CheckpointError(f"{path}: expected format version 2 or {FORMAT_VERSION}, got {version!r:.80}")
+    try:
+        return _decode(content, version)
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
+        raise CheckpointError(f"{path}: is damaged ({error!r:.80})") from None
 
 
 def state_path(run: Path) -> Path:
@@ -90,10 +96,12 @@ def state_path(run: Path) -> Path:
     return path
 
 
-def _decode(content: dict[str, Any]) -> RunState:
+def _decode(content: dict[str, Any], version: int) -> RunState:
     origin, evaluation = content["origin"], content["evaluation"]
     origin["listed"] = Fingerprint(**origin["listed"])
     content["origin"] = Origin(**origin)
+    if version == 2:
+        content["trainer"]["loss_scale"] = {}
     content["trainer"] = TrainerState(**content["trainer"])
     content["top"] = [Ranked(*ranked) for ranked in content["top"]]
     content["evaluation"] = None if evaluation is None else Evaluation(*evaluation)

@@ -97,12 +97,7 @@ def train(
     clips = open_split(split, experiment, network.config, task.watcher.reading)
     with _processes(task.fabric) as processes, _alone(folder, processes):
         run = _assemble(task, network, clips, processes)
-        if processes.is_first:
-            _claim(folder, experiment)
-        counts = {"n_train_clips": clips.n_train_clips, "n_valid_clips": clips.n_valid_clips}
-        notes = list(split.train.notes)
-        run.log.write(event="data", **counts, broken=clips.broken, notes=notes)
-        run.save()
+        _begin(task, run, clips)
         return _finish(task, run)
 
 
@@ -267,6 +262,15 @@ def _alone(folder: Path, processes: Processes) -> Iterator[None]:
         if processes.is_first:
             resources.enter_context(sole_writer(folder / LOCK_NAME, folder))
         yield
+
+
+def _begin(task: _Task, run: Run, clips: OpenedSplit) -> None:
+    """Write down what a new run begins with."""
+    if run.processes.is_first:
+        _claim(task.folder, task.experiment)
+    counts = {"n_train_clips": clips.n_train_clips, "n_valid_clips": clips.n_valid_clips}
+    run.log.write(event="data", **counts, broken=clips.broken, notes=list(task.split.train.notes))
+    run.save()
 
 
 def _claim(folder: Path, experiment: Experiment) -> None:

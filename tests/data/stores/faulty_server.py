@@ -8,7 +8,7 @@ import struct
 import time
 from collections import deque
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -16,6 +16,8 @@ from threading import Thread
 PASSING_FAULTS = ("500", "503", "reset", "truncated", "slow", "silent", "garbage", "gone")
 """After which the same request is answered well."""
 SILENCE_S = 0.5
+ENDLESS_BYTES = 64_000_000
+"""Of bodies that are far longer than anybody asked for: more than lies in connections by itself."""
 
 
 class FaultyServer:
@@ -26,9 +28,11 @@ class FaultyServer:
         self.faults: deque[str] = deque()
         self.paths: list[str] = []
         """Asked for, in their order."""
+        self.n_endless_bytes = 0
+        """Of endless bodies, that a client has taken."""
         self.tag = '"first"'
         handler = type("Handler", (_Handler,), {"owner": self})
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+        self._server = _Quiet(("127.0.0.1", 0), handler)
         self._server.daemon_threads = True
         self.address = f"http://127.0.0.1:{self._server.server_port}"
 
@@ -43,6 +47,11 @@ class FaultyServer:
             self._server.shutdown()
             self._server.server_close()
             thread.join()
+
+
+class _Quiet(ThreadingHTTPServer):
+    def handle_error(self, *_: object) -> None:
+        """Clients leave when they have heard enough."""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -60,15 +69,29 @@ class _Handler(BaseHTTPRequestHandler):
         elif fault == "silent":
             time.sleep(2 * SILENCE_S)
             self.close_connection = True
+        elif fault.startswith("endless"):
+            self._go_on(int(fault.removeprefix("endless ")))
         elif fault.isdecimal():
             self._fail(int(fault))
-        elif fault == "moved":
+        elif fault.startswith("moved"):
             self.send_response(302)
-            self.send_header("Location", f"/moved{self.path}")
+            self.send_header(
+                "Location", fault.removeprefix("moved ") if " " in fault else f"/moved{self.path}"
+            )
             self.send_header("Content-Length", "0")
             self.end_headers()
         else:
             self._send(fault)
+
+    def _go_on(self, status: int) -> None:
+        self.close_connection = True
+        self.send_response(status)
+        self.send_header("Content-Length", str(ENDLESS_BYTES))
+        self.end_headers()
+        with suppress(ConnectionError):
+            for _ in range(ENDLESS_BYTES // 1_000_000):
+                self.wfile.write(bytes(1_000_000))
+                self.owner.n_endless_bytes += 1_000_000
 
     def _fail(self, status: int) -> None:
         self.send_response(status)

@@ -8,7 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from itertools import chain, repeat
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 from types import SimpleNamespace
 
 import numpy as np
@@ -25,7 +25,7 @@ from htsat.data.stores import SoundReader, http
 from htsat.errors import DataError, MissingExtraError
 from htsat.labels import LabelSet
 
-from .faulty_server import PASSING_FAULTS, SILENCE_S, FaultyServer
+from .faulty_server import ENDLESS_BYTES, PASSING_FAULTS, SILENCE_S, FaultyServer
 
 pytest.importorskip("urllib3")
 RATE = 8_000
@@ -255,6 +255,86 @@ def test_redirections_are_followed(
     assert server.paths == ["/shard-000000.tar", "/moved/shard-000000.tar"]
 
 
+@pytest.mark.parametrize(
+    ("onward", "reason"),
+    [
+        ("ftp://host/a.tar", "leads from http to ftp://host/a.tar$"),
+        ("http://[::1/a.tar", "leads to 'http://.*', which is no address that can be asked$"),
+        ("http://host:99999/a.tar", "is no address that can be asked$"),
+    ],
+)
+def test_where_redirections_may_not_lead(
+    onward: str, reason: str, remote: Manifest, server: FaultyServer, reader: SoundReader
+) -> None:
+    server.faults.append(f"moved {onward}")
+    with pytest.raises(DataError, match=rf"^http://.*: {reason}"):
+        reader.read(remote.clips[0])
+    assert len(server.paths) == 1
+
+
+def test_redirections_end(
+    remote: Manifest, server: FaultyServer, reader: SoundReader, waits: list[float]
+) -> None:
+    server.faults.extend(["moved"] * 20)
+    expected = rf"^{server.address}/shard-000000.tar: too many redirects \(asked 6 times\)$"
+    with pytest.raises(DataError, match=expected):
+        reader.read(remote.clips[0])
+    assert waits == []
+
+
+class Moved:
+    """A server behind `https`, which leads elsewhere."""
+
+    def __init__(self, onward: str) -> None:
+        self.onward = onward
+        self.asked: list[str] = []
+
+    def urlopen(self, _: str, address: str, **__: object) -> object:
+        import urllib3
+
+        self.asked.append(address)
+        if len(self.asked) > 1:
+            return urllib3.HTTPResponse(status=404, reason="Not Found")
+        return urllib3.HTTPResponse(status=302, headers={"Location": self.onward})
+
+    def clear(self) -> None:
+        """It has no connections."""
+
+
+def test_no_redirection_leads_out_of_https(monkeypatch: pytest.MonkeyPatch, reader: SoundReader) -> None:
+    clip = Clip(Path("https://host/a.tar"), (), place=Member(512, 100))
+    for onward, reason in (
+        ("http://host/a.tar", r"leads from https to http://host/a\.tar"),
+        ("//other/a.tar", "404 Not Found"),
+    ):
+        pool = Moved(onward)
+        monkeypatch.setattr(http, "_connect", lambda _, pool=pool: pool)
+        with pytest.raises(DataError, match=f"^https://host/a.tar: {reason}$"):
+            reader.read(clip)
+        assert pool.asked == ["https://host/a.tar", "https://other/a.tar"][: 1 if "leads" in reason else 2]
+        reader.close()
+
+
+@pytest.mark.parametrize("status", [200, 206, 503])
+def test_no_more_is_taken_than_was_asked_for(
+    status: int, remote: Manifest, server: FaultyServer, reader: SoundReader, waits: list[float]
+) -> None:
+    """A whole shard would fill the memory of all processes that prepare clips."""
+    server.faults.extend([f"endless {status}"] * 3 + ["404"])
+    with pytest.raises(DataError, match=r"whole files only|has no member of|404"):
+        reader.read(remote.clips[0])
+    assert server.n_endless_bytes < 3 * ENDLESS_BYTES / 2
+
+
+@pytest.mark.parametrize("address", ["http://[::1/a.tar", "http://host:99999/a.tar", "http://:80/a.tar"])
+def test_what_cannot_be_asked_is_not_asked(address: str, reader: SoundReader, waits: list[float]) -> None:
+    path = path_of(address)
+    assert path is not None
+    with pytest.raises(DataError, match=r"^http://.*: is no address that can be asked$"):
+        reader.read(Clip(path, (), place=Member(512, 100)))
+    assert waits == []
+
+
 def test_a_reader_survives_a_fork(local: Manifest, remote: Manifest, reader: SoundReader) -> None:
     """Connections are not shared with the process that it came from."""
     expected = reader.read(local.clips[5])
@@ -284,6 +364,7 @@ def test_an_address_stands_as_a_path(address: str) -> None:
     path = path_of(address)
     assert path is not None
     assert address_of(path) == address
+    assert address_of(PureWindowsPath(address)) == address, "whose text has backslashes"
 
 
 def test_what_is_no_address() -> None:

@@ -114,12 +114,16 @@ def test_what_broke_off_is_done_again(open_page: OpenPage, home: Path, wav: byte
     damaged = home / ".htsat" / "fedcba9876543210"
     damaged.mkdir()
     (damaged / "recording.json").write_text("{")
+    begun = home / ".htsat" / "0123456789fedcba"
+    begun.mkdir()
+    (begun / ".recording.json.htsat-01.json").touch()
     with open_page(workspace=home) as page:
         assert [record["id"] for record in page.json("/recordings")] == [recording_id]
         page.heard(recording_id)
         assert views(page, recording_id) == before
     assert not unfinished.exists()
     assert not damaged.exists()
+    assert not begun.exists()
 
 
 def test_without_a_workspace_nothing_is_left(

@@ -10,10 +10,9 @@ from __future__ import annotations
 
 import io
 import tarfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing
 from typing import TYPE_CHECKING, Any, NamedTuple
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 from htsat.audio import Stretch, count_samples, read_stretch
@@ -37,6 +36,7 @@ _PASSING = (408, 425, 429, 500, 502, 503, 504)
 _N_DAMAGED = 3
 """How often bytes may come that are not those of the recording."""
 _HEAD = tarfile.BLOCKSIZE
+_NO_ADDRESS = "is no address that can be asked"
 
 
 class HttpStore:
@@ -61,7 +61,10 @@ class HttpStore:
         address = address_of(clip.path)
         if not isinstance(clip.place, Member) or address is None:
             raise DataError(f"{clip.title}: only tar shards are read from a web server (offset and size)")
-        parts = urlsplit(address)
+        try:
+            parts = urlsplit(address)
+        except ValueError:
+            raise DataError(f"{address}: {_NO_ADDRESS}") from None
         data = self._servers.get(f"{parts.scheme}://{parts.netloc}").member(address, clip.place)
         return NamedBytes(data, clip.title)
 
@@ -86,10 +89,8 @@ class _Server:
     def member(self, address: str, place: Member) -> bytes:
         """The content of a member; raises DataError."""
         for _ in range(_N_DAMAGED if place.offset >= _HEAD else 0):
-            with _named(address):
-                response = self._asked(address, place)
-            self._refuse_other(address, response, place)
-            head, data = response.data[:_HEAD], response.data[_HEAD:]
+            received = self._received(address, place)
+            head, data = received[:_HEAD], received[_HEAD:]
             if len(data) == place.size == _size_in(head):
                 return data
         raise DataError(
@@ -97,12 +98,44 @@ class _Server:
             "the shard is damaged, or not the one that the manifest tells of"
         )
 
+    def _received(self, address: str, place: Member) -> bytes:
+        """A member and the header before it, asked for again while that may help; no more is taken."""
+        from urllib3.exceptions import HTTPError, LocationValueError, MaxRetryError
+
+        where, retries = address, _retries()
+        while True:
+            response, onward, trouble = None, None, None
+            try:
+                with closing(self._asked(where, place)) as response:
+                    onward = response.get_redirect_location()
+                    if not onward and response.status not in _PASSING:
+                        self._refuse_other(address, response, place)
+                        return response.read(_HEAD + place.size + 1)
+            except LocationValueError:
+                raise DataError(f"{where}: {_NO_ADDRESS}") from None
+            except HTTPError as error:
+                trouble = error
+            try:
+                retries = retries.increment("GET", where, response, trouble)
+            except MaxRetryError as error:
+                words = " ".join(str(error.reason).split()).rpartition(": ")[2]
+                n_asked = len(retries.history) + 1
+                raise DataError(f"{address}: {words} (asked {n_asked} times)") from error
+            retries.sleep(response)
+            where = _followed(where, onward) if onward else where
+
     def _asked(self, address: str, place: Member) -> BaseHTTPResponse:
-        """The answer to a request for a member and the header before it, complete."""
+        """The beginning of the answer to one request."""
         span = f"bytes={place.offset - _HEAD}-{place.offset + place.size - 1}"
-        headers = {"Range": span, "User-Agent": "htsat", "Accept-Encoding": "identity"}
-        retries = _retries()
-        return self._pool.request("GET", address, headers=headers, retries=retries, timeout=_SILENCE_S)
+        return self._pool.urlopen(
+            "GET",
+            address,
+            headers={"Range": span, "User-Agent": "htsat", "Accept-Encoding": "identity"},
+            timeout=_SILENCE_S,
+            redirect=False,
+            retries=False,
+            preload_content=False,
+        )
 
     def _refuse_other(self, address: str, response: BaseHTTPResponse, place: Member) -> None:
         """Take nothing but a part of the shard, as it was at first."""
@@ -146,7 +179,6 @@ def _retries() -> Retry:
     retries: Retry = _urllib3().Retry(
         total=_N_RETRIES,
         redirect=5,
-        status_forcelist=_PASSING,
         backoff_factor=_BACKOFF_S,
         backoff_max=_LONGEST_WAIT_S,
         backoff_jitter=_BACKOFF_S,
@@ -155,17 +187,17 @@ def _retries() -> Retry:
     return retries
 
 
-@contextmanager
-def _named(address: str) -> Iterator[None]:
-    """Say in one line why a server does not answer."""
-    from urllib3.exceptions import HTTPError, MaxRetryError
-
+def _followed(address: str, onward: str) -> str:
+    """Where a redirection leads: to other hosts too, but never from `https` to an open connection."""
+    scheme = urlsplit(address).scheme
     try:
-        yield
-    except HTTPError as error:
-        reason = error.reason if isinstance(error, MaxRetryError) and error.reason else error
-        words = " ".join(str(reason).split()).rpartition(": ")[2]
-        raise DataError(f"{address}: {words} (asked {_N_RETRIES + 1} times)") from error
+        there = urljoin(address, onward)
+        is_safe = urlsplit(there).scheme in ("https", scheme)
+    except ValueError:
+        raise DataError(f"{address}: leads to {onward!r:.200}, which {_NO_ADDRESS}") from None
+    if not is_safe:
+        raise DataError(f"{address}: leads from {scheme} to {there}")
+    return there
 
 
 def _urllib3() -> Any:

@@ -10,10 +10,11 @@ import os
 import sys
 from inspect import signature
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import torch
 from lightning.fabric import Fabric
+from lightning.fabric.plugins import MixedPrecision
 from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
 from lightning.fabric.strategies.ddp import DDPStrategy
 from lightning.fabric.strategies.model_parallel import ModelParallelStrategy
@@ -146,7 +147,7 @@ def _slurm_layout() -> Layout:
 def _fabric(experiment: Experiment, layout: Layout) -> Fabric:
     device, n_devices = experiment.device, layout.n_devices
     try:
-        return Fabric(
+        fabric = Fabric(
             accelerator=device,
             devices=n_devices,
             num_nodes=layout.n_nodes,
@@ -157,6 +158,23 @@ def _fabric(experiment: Experiment, layout: Layout) -> Fabric:
         raise ConfigError(f"{n_devices} devices {device!r} are not available on this machine") from error
     except RuntimeError as error:
         raise ConfigError(f"device {device!r} is not available on this machine") from error
+    _keep_waveforms(fabric.strategy)
+    return fabric
+
+
+class _InsideOnly(MixedPrecision):
+    """Half precision inside the network, where autocast has it; what comes in stays as it is."""
+
+    def convert_input(self, data: Any) -> Any:
+        """Nothing is rounded: of a waveform in bfloat16 the front end would hear the noise of that."""
+        return data
+
+
+def _keep_waveforms(strategy: Strategy) -> None:
+    usual = strategy.precision
+    if isinstance(usual, MixedPrecision):
+        kind: Literal["16-mixed", "bf16-mixed"] = "bf16-mixed" if usual.scaler is None else "16-mixed"
+        strategy.precision = _InsideOnly(kind, usual.device, usual.scaler)
 
 
 def _strategy(experiment: Experiment, n_processes: int) -> Strategy | str:

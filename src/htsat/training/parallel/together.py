@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +13,12 @@ from torch.distributed import DistError
 
 from htsat.errors import DataError, HtsatError
 from htsat.processes import Processes
+
+_TOLD = re.compile(r"\nhtsat\.[\w.]+: (?P<message>.*)\Z")
+"""A process that prepares clips sends the whole way of its error along, and the message last.
+
+Where the error is not made of a message alone (`MissingExtraError`), it comes as a RuntimeError.
+"""
 
 
 def may_be_started_again() -> bool:
@@ -42,13 +49,13 @@ def told_in_one_line(processes: Processes) -> Iterator[None]:
     """
     try:
         yield
-    except HtsatError as error:
-        # A process that prepares clips sends the whole way of its error along, and the message last.
-        *way, message = str(error).strip().splitlines()
-        if not way:
+    except (HtsatError, RuntimeError) as error:
+        told = _TOLD.search(str(error).strip())
+        if told:
+            kind = type(error) if isinstance(error, HtsatError) else HtsatError
+            raise kind(told["message"]) from error
+        if isinstance(error, HtsatError):
             raise
-        raise type(error)(message.removeprefix(f"htsat.errors.{type(error).__name__}: ")) from error
-    except RuntimeError as error:
         if processes.n > 1 and (isinstance(error, DistError) or "gloo" in str(error)):
             raise HtsatError(
                 f"process {processes.rank} of {processes.n} has lost another one; "

@@ -21,7 +21,7 @@ from typing import Self
 
 from htsat.bulk.inputs import FILES_ALONE, find_inputs
 from htsat.errors import DataError
-from htsat.files import atomic_path, temporary_folder, write_text
+from htsat.files import atomic_path, remove_unfinished, temporary_folder, write_text
 from htsat.recognition.recognizer import Recognizer
 from htsat.web.page.labels import labelled_in, read_labels
 from htsat.web.page.lines import Line
@@ -200,6 +200,10 @@ def _given(paths: Iterable[Path]) -> list[Place]:
 def _uploaded(folder: Path) -> list[Place]:
     """Uploads of an earlier service in their order; what broke off on its way in is removed."""
     found: list[tuple[float, Place]] = []
+    for unfinished in (folder / _STATE).glob(f"*/.{_ABOUT}.*"):
+        remove_unfinished(unfinished.parent)
+        with suppress(OSError):  # where there is more in it
+            unfinished.parent.rmdir()
     for about in (folder / _STATE).glob(f"*/{_ABOUT}"):
         try:
             document = json.loads(about.read_text(encoding="utf-8"))
@@ -220,8 +224,7 @@ def _uploaded(folder: Path) -> list[Place]:
 
 def _forget(about: Path, place: Place) -> None:
     """Remove what there is of an upload that broke off; what is not ours stays."""
-    for unfinished in place.path.parent.glob(".*.htsat-*"):
-        unfinished.unlink(missing_ok=True)
+    remove_unfinished(place.path.parent)
     with suppress(OSError):
         place.path.parent.rmdir()
     shutil.rmtree(about.parent, ignore_errors=True)
