@@ -25,6 +25,12 @@ SAMPLE_RATE = 32_000
 ODD_LABELS = ("Male speech, man speaking", "<b>Ü&\"'\n\t日本\x7f", "\\ 100 %")
 
 
+@pytest.fixture(autouse=True)
+def tiny_numbers() -> None:
+    """They count: training in this process leaves them off, which hypothesis refuses to work with."""
+    torch.set_flush_denormal(False)
+
+
 @pytest.fixture(scope="session")
 def golden() -> Mapping[str, NDArray[np.float32]]:
     """The arrays of the official network; see `golden/README.md`."""

@@ -77,3 +77,8 @@ def test_probabilities_out_of_range_are_refused(value):
         EventRules((0.5, value))
     with pytest.raises(ConfigError, match=f"clip_threshold must be between 0 and 1, got {value}"):
         EventRules((0.5,), clip_threshold=value)
+
+
+def test_the_longest_median_filter():
+    with pytest.raises(ConfigError, match=r"^median_filter_s must be at most 3600 seconds, got 5000$"):
+        EventRules((0.5,), median_filter_s=5000.0)

@@ -103,8 +103,11 @@ class EventRules:
             _require_probabilities(name, getattr(self, name))
         for name in ("median_filter_s", "min_duration_s", "max_gap_s"):
             _require_seconds(name, getattr(self, name))
-        if max(_values(self.median_filter_s)) > _LONGEST_FILTER_S:
-            raise ConfigError(f"median_filter_s must be at most {_LONGEST_FILTER_S:g} seconds")
+        longest_s = max(_values(self.median_filter_s))
+        if longest_s > _LONGEST_FILTER_S:
+            raise ConfigError(
+                f"median_filter_s must be at most {_LONGEST_FILTER_S:g} seconds, got {longest_s:g}"
+            )
         for name in ("median_filter_s", "min_duration_s", "max_gap_s", "clip_threshold"):
             self.per_class(name)
         if self.boxes is not None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from argparse import Namespace
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from hashlib import sha256
 from pathlib import Path
 from types import SimpleNamespace
@@ -63,7 +65,7 @@ def work(name: str = "csv") -> Work[Any]:
 def call(recordings: Path | Sequence[object], output: object, name: str = "csv", **options: Any) -> int:
     """What a command does with `--resume`; returns the exit code."""
     inputs = [recordings] if isinstance(recordings, Path) else recordings
-    values = {"retry": False, "shard": None, "top": 3} | options
+    values = {"command": "tag", "retry": False, "shard": None, "top": 3} | options
     engine = {"model": None, "engine": "auto", "device": "auto", "precision": None, "threads": 1}
     args = Namespace(
         inputs=list(map(str, inputs)), output=str(output), resume=True, compile=False, **engine, **values
@@ -91,3 +93,15 @@ def files(folder: Path) -> dict[str, bytes]:
         for path in visible
         if not path.name.endswith("summary.json")
     }
+
+
+def forbidding(folder: Path) -> Callable[[Any], Any]:
+    """Listing of folders, of which one may not be read."""
+    original = os.scandir
+
+    def scandir(path: Any) -> Any:
+        if path == folder:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+        return original(path)
+
+    return scandir

@@ -7,6 +7,7 @@ import hashlib
 import logging
 import os
 import pickle
+import re
 import signal
 import sys
 import time
@@ -359,6 +360,51 @@ def test_as_many_workers_as_there_is_room_for(ray: Any) -> None:
         assert n_workers == 2
     with cluster_for(NEEDS, 1) as n_workers:
         assert n_workers == 1
+
+
+@pytest.mark.parametrize(
+    ("needs", "wanted"), [(NEEDS, 1_000_000), (Needs(1, 0, 100_000), None), (Needs(1, 0, 100_000), 1)]
+)
+def test_a_cluster_on_this_machine_has_bounds(
+    monkeypatch: pytest.MonkeyPatch, needs: Needs, wanted: int | None
+) -> None:
+    without_cluster(monkeypatch)
+    words = r"^this machine has \d+ processors, room for \d+ workers: "
+    with pytest.raises(ConfigError, match=words), cluster_for(needs, wanted):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("address", "error", "words"),
+    [
+        ("127.0.0.1:1", HtsatError, "RAY_ADDRESS=127.0.0.1:1: no Ray cluster answers (Connection refused)"),
+        ("ray://127.0.0.1:1", HtsatError, "RAY_ADDRESS=ray://127.0.0.1:1: no Ray cluster answers (Connec"),
+        ("nowhere.invalid:6379", HtsatError, "RAY_ADDRESS=nowhere.invalid:6379: no Ray cluster answers ("),
+        *(
+            (
+                word,
+                ConfigError,
+                f"RAY_ADDRESS must be HOST:PORT, ray://HOST:PORT, auto or local, got '{word}'",
+            )
+            for word in ("head", "head:x", "1:99999999", ":6379", "[::1")
+        ),
+    ],
+)
+def test_an_address_where_nobody_is(
+    monkeypatch: pytest.MonkeyPatch, address: str, error: type[HtsatError], words: str
+) -> None:
+    without_cluster(monkeypatch)
+    monkeypatch.setenv("RAY_ADDRESS", address)
+    with pytest.raises(error, match=f"^{re.escape(words)}"), cluster_for(NEEDS, None):
+        pass
+
+
+def without_cluster(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a process that has joined none, and joins none."""
+    package = pytest.importorskip("ray")
+    monkeypatch.setattr(package, "is_initialized", lambda: False)
+    monkeypatch.setattr(package, "shutdown", lambda: None)
+    monkeypatch.setattr(package, "init", lambda **_: pytest.fail("joined a cluster"))
 
 
 def test_what_others_listen_with_is_not_silenced(ray: Any) -> None:

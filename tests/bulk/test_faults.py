@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,7 @@ from htsat.bulk.layouts import layout_of
 from htsat.bulk.run import Work
 from htsat.errors import AudioError, ConfigError
 
-from .stub import FORMATS, call, files, hear, rows, work
+from .stub import FORMATS, call, files, forbidding, hear, rows, work
 
 pytestmark = pytest.mark.usefixtures("small_units")
 
@@ -209,19 +211,72 @@ def test_recordings_that_change_between_calls(
     assert files(tmp_path / "twice") == files(tmp_path / "once")
 
 
-def test_recordings_that_were_away_are_not_forgotten(tmp_path: Path, recordings: Path) -> None:
+def unmounted(folder: Path) -> None:
+    folder.mkdir()
+
+
+@pytest.mark.parametrize("what_is_left", [lambda folder: None, unmounted], ids=["nothing", "mount point"])
+@pytest.mark.parametrize("output", ["out", "out.csv"])
+def test_recordings_that_were_away_are_not_forgotten(
+    tmp_path: Path,
+    recordings: Path,
+    output: str,
+    what_is_left: Callable[[Path], None],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     """A folder that is not there now, as a disk that is not mounted, takes no results with it."""
-    out = tmp_path / "out"
-    out.mkdir()
+    out = place(tmp_path / "results", output)
     arguments = [recordings / "0", recordings / "2"]
     call(arguments, out)
-    before = files(out)
+    before, rows_before = files(out.parent), set(rows(out))
     (recordings / "2").rename(tmp_path / "away")
+    what_is_left(recordings / "2")
+    (recordings / "0" / "new.wav").write_text("sound new")
     assert call(arguments, out) == 1
-    assert {path for path in before if path.startswith("parts")} <= set(files(out))
+    assert set(rows(out)) >= rows_before
+    said = capsys.readouterr().err
+    assert ("out.csv stays as it is: it has recordings that cannot be listed now" in said) == out.is_file()
+    (recordings / "0" / "new.wav").unlink()
+    shutil.rmtree(recordings / "2", ignore_errors=True)
     (tmp_path / "away").rename(recordings / "2")
     assert call(arguments, out) == 1
-    assert files(out) == before
+    assert files(out.parent) == before
+
+
+def test_a_subfolder_that_cannot_be_read_takes_no_results_with_it(
+    tmp_path: Path, recordings: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out.csv"
+    assert call(recordings, out) == 1
+    before = out.read_bytes()
+    capsys.readouterr()
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "scandir", forbidding(recordings / "1"))
+        assert call(recordings, out) == 1
+    said = capsys.readouterr().err
+    assert said.startswith(f"htsat: {recordings}/1: Permission denied\n")
+    assert out.read_bytes() == before
+
+
+def test_a_recording_that_comes_to_a_finished_file_makes_few_others_be_heard(
+    tmp_path: Path, recordings: Path
+) -> None:
+    out, again = tmp_path / "out.csv", tmp_path / "again.csv"
+    (recordings / "2" / "r17.wav").write_text("good")
+    assert call(recordings, out) == 0
+    heard: list[str] = []
+
+    def counted(inputs):  # type: ignore[no-untyped-def]
+        heard.extend(item.title for item in inputs)
+        yield from hear(inputs)
+
+    (recordings / "1" / "new.wav").write_text("sound new")
+    assert call(recordings, out, work=replace(work(), hear=counted)) == 0
+    assert str(recordings / "1" / "new.wav") in heard
+    # No unit has more than six; that of the new one reaches back by five at most.
+    assert heard[0] > str(recordings / "0" / "r12.wav")
+    assert call(recordings, again) == 0
+    assert out.read_bytes() == again.read_bytes()
 
 
 def test_a_file_that_is_whole_is_not_made_again(tmp_path: Path, recordings: Path) -> None:
@@ -234,6 +289,7 @@ def test_a_file_that_is_whole_is_not_made_again(tmp_path: Path, recordings: Path
     assert sorted(path.name for path in tmp_path.glob("out*")) == [
         "out.csv",
         "out.csv.failures.csv",
+        "out.csv.parts",
         "out.csv.summary.json",
     ]
     out.write_text("somebody's own\n")
@@ -262,6 +318,19 @@ def test_a_folder_that_is_read_only(tmp_path: Path, recordings: Path) -> None:
     out.mkdir(mode=0o500)
     with pytest.raises(PermissionError):
         call(recordings, out)
+
+
+@pytest.mark.parametrize("name", ["summary.json", "failures.csv"])
+def test_a_folder_with_files_of_others_is_refused(tmp_path: Path, recordings: Path, name: str) -> None:
+    out = place(tmp_path, "esc50")
+    (out / name).write_text("of a cross-validation")
+    for _ in range(2):
+        with pytest.raises(
+            ConfigError, match=f"esc50/{name} is not of a run in parts, which would replace it; "
+        ):
+            call(recordings, out)
+    assert [path.name for path in out.iterdir()] == [name]
+    assert (out / name).read_text() == "of a cross-validation"
 
 
 def test_files_of_others_beside_the_output_stay(tmp_path: Path, recordings: Path) -> None:

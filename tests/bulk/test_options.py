@@ -27,6 +27,20 @@ def test_other_options_are_refused(tmp_path: Path, recordings: Path) -> None:
     assert files(out) == before
 
 
+def test_other_options_and_commands_are_refused_where_a_file_is_finished(
+    tmp_path: Path, recordings: Path
+) -> None:
+    (recordings / "2" / "r17.wav").write_text("good")
+    out = tmp_path / "out.csv"
+    assert call(recordings, out) == 0
+    before = out.read_bytes()
+    with pytest.raises(ConfigError, match=r"was made with --top 3, this call has --top 5; call it alike"):
+        call(recordings, out, top=5)
+    with pytest.raises(ConfigError, match=r"was made with htsat tag .*, this call has htsat detect "):
+        call(recordings, out, command="detect")
+    assert out.read_bytes() == before
+
+
 def test_what_changes_no_result_may_change(tmp_path: Path, recordings: Path) -> None:
     out = tmp_path / "out"
     out.mkdir()

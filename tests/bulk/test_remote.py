@@ -6,7 +6,11 @@ import io
 import json
 import tarfile
 from collections.abc import Iterator
+from contextlib import suppress
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 from typing import Any, ClassVar
 
 import fsspec
@@ -215,3 +219,36 @@ def test_stores_without_ranges_of_their_own() -> None:
     for name in ("a.tar", "m.parquet"):
         [item] = find_inputs(f"memory://sounds/{name}")
         assert len(heard(item)) == 4000
+
+
+@pytest.fixture
+def web(tmp_path: Path) -> Iterator[str]:
+    """The address of a folder on a web server that gives files from the first byte to the last."""
+
+    class Quiet(SimpleHTTPRequestHandler):
+        def log_message(self, *_: object) -> None:
+            pass
+
+        def copyfile(self, *files: Any) -> None:
+            with suppress(ConnectionError):  # who asked for a part may not wait for the rest
+                super().copyfile(*files)
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(tmp_path)))
+    thread = Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_a_web_server_without_ranges(web: str, tmp_path: Path) -> None:
+    pytest.importorskip("aiohttp")
+    (tmp_path / "a.tar").write_bytes(shard_of({f"{number}.flac": sound(number) for number in range(3)}))
+    (tmp_path / "b.flac").write_bytes(sound(0))
+    with pytest.raises(
+        DataError, match=rf"^{web}/a.tar: the web server must know byte ranges, and does not$"
+    ):
+        find_inputs(f"{web}/a.tar")
+    [item] = find_inputs(f"{web}/b.flac")
+    assert len(heard(item)) == 4000

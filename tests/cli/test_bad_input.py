@@ -77,7 +77,7 @@ BAD = [
     Bad("tag {bad}/silent_folder", 1, "{bad}/silent_folder: no audio files found"),
     Bad("tag {bad}/*.ogg", 1, "{bad}/*.ogg: no audio files found"),
     Bad("tag {bad}/a.tar", 1, "{bad}/a.tar: cannot be read as a tar shard (empty file)"),
-    Bad("tag {bad}/list.csv", 1, "{bad}/list.csv: is not a manifest: a row names no recording"),
+    Bad("tag {bad}/list.csv", 1, "{bad}/list.csv: is not a manifest: no column names recordings (expected"),
     Bad(
         "tag {bad}/good.wav --format xml",
         2,
@@ -139,6 +139,22 @@ BAD = [
     ),
     Bad("tag {bad}/here.csv -o {bad}/here.csv", 2, "{bad}/here.csv is an input; results would replace it"),
     Bad("embed {bad}/good.wav -o {bad}/link.npy", 2, "{bad}/link.npy is an input; results would replace it"),
+    Bad("tag {bad}/good.wav -o {bad}/one.wav", 2, "{bad}/one.wav has the name of a recording; results go"),
+    Bad("tag {bad}/good.wav -o {bad}/new.OGG", 2, "{bad}/new.OGG has the name of a recording; results go"),
+    Bad("tag {bad}/good.wav -o {bad}/one.wav --resume", 2, "{bad}/one.wav has the name of a recording;"),
+    Bad("tag {bad}/good.wav -o s3://x/y.csv", 2, "argument -o/--output: expected a path on a disk, got the"),
+    Bad("export --to onnx -o s3://x/y.onnx", 2, "argument -o/--output: expected a path on a disk, got the"),
+    Bad("detect {bad}/good.wav --plot s3://x/", 2, "argument --plot: expected a path on a disk, got the"),
+    Bad("tag {bad}/good.wav -o -", 2, "argument -o/--output: expected a path, got '-' (./- for a file of"),
+    Bad("tag {bad}/good.wav --output=", 2, "argument -o/--output: expected a name or a path, got ''"),
+    Bad("tag {bad}/good.wav --model=", 2, "argument --model: expected a name or a path, got ''"),
+    Bad(
+        "tag {bad}/good.wav --batch-size 1000000000", 2, "argument --batch-size: expected a whole number, at"
+    ),
+    Bad(
+        "tag {bad}/good.wav --threads 99999999999", 2, "argument --threads: expected a whole number, at most"
+    ),
+    Bad("listen extra", 2, "htsat listen takes no argument 'extra'"),
     Bad("tag {bad}/good.wav -o /dev/null", 2, "/dev/null is not a file that can be replaced"),
     Bad(
         "embed {bad}/good.wav -o {bad}/x.csv",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -9,7 +10,7 @@ import subprocess
 import sys
 import tarfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,9 @@ import pytest
 import soundfile
 from pyarrow import parquet
 
+from htsat import __version__
+from htsat.bulk.lock import working_on
+from htsat.bulk.sharding import ALL
 from htsat.bulk.units import Cutting
 from htsat.cli import bulk_run
 from htsat.formats.embedding_files import open_embeddings
@@ -123,7 +127,12 @@ def test_failures_and_a_summary(
     assert summary["failures"] == 1
     assert summary["hours"] == pytest.approx((1.5 + 2.5 + 3.5) / 3600, abs=1e-4)
     assert htsat("tag", recordings, "-o", f"{tmp_path}/out/", "--resume") == 1
-    assert capsys.readouterr().err == "htsat: 4 recordings were done before\n"
+    table = f"{tmp_path}/out/failures.csv lists what failed; with --retry that is heard again"
+    assert errors[2:] == [f"htsat: {table}"]
+    assert capsys.readouterr().err.splitlines() == [
+        "htsat: 4 recordings were done before, 1 of them failed",
+        f"htsat: {table}",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -137,13 +146,17 @@ def test_failures_and_a_summary(
             ("tag", "-", "--resume", "-o", "{0}/x.csv"),
             "standard input is gone when it was read: write it to a",
         ),
+        (("tag", "{0}", "--workers", "2"), "--workers are those of a cluster: --engine-cluster ray"),
         (("detect", "{0}", "--resume", "-o", "{0}/x.vtt"), "this format describes one recording; results of"),
         (
             ("tag", "{0}", "--shard", "3/2", "-o", "{0}/x.csv"),
             "--shard: expected a share as 1/8, counted from",
         ),
-        (("tag", "{0}", "--resume", "-o", "{0}/a.wav"), "{0}/a.wav is an input; results would replace it"),
-        (("tag", "{0}", "--resume", "-o", "{0}/deep/../a.wav"), "{0}/deep/../a.wav is an input; results"),
+        (("tag", "{0}", "--resume", "-o", "{0}/a.wav"), "{0}/a.wav has the name of a recording; results go"),
+        (
+            ("tag", "{0}", "--resume", "-o", "{0}/deep/../a.wav"),
+            "{0}/deep/../a.wav has the name of",
+        ),
         (("tag", "{0}/list.csv", "--resume", "-o", "{0}/list.csv"), "{0}/list.csv is an input; results"),
     ],
 )
@@ -171,6 +184,57 @@ def test_other_rules_are_refused(
     classes.write_text("class\ttarget\nSiren\tanimal\n")
     assert htsat(*call) == 2
     assert f"was made with --class-map {classes} (" in capsys.readouterr().err
+
+
+def test_other_commands_are_refused(
+    htsat: Run, recordings: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for output in (f"{tmp_path}/out/", tmp_path / "out.csv"):
+        assert htsat("tag", recordings, "-o", output, "--resume") == 0
+        capsys.readouterr()
+        assert htsat("detect", recordings, "-o", output, "--resume") == 2
+        said = capsys.readouterr().err
+        assert (
+            f"was made with htsat tag {__version__}, this call has htsat detect {__version__}; call" in said
+        )
+
+
+@pytest.mark.skipif(os.name != "posix", reason="nobody is refused without locks of the system")
+def test_a_plain_call_leaves_a_file_to_the_run_that_holds_it(
+    htsat: Run, recordings: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for output, state in ((f"{tmp_path}/out/", "out"), (tmp_path / "out.csv", "out.csv.parts")):
+        assert htsat("tag", recordings, "-o", output, "--resume") == 0
+        with working_on(tmp_path / state / ".htsat", str(output), ALL):
+            assert htsat("tag", recordings, "-o", output) == 1
+        assert f"htsat: {output}: process {os.getpid()} on " in capsys.readouterr().err
+        assert htsat("tag", recordings, "-o", output) == 0
+
+
+def test_a_folder_that_cannot_be_read_stands_alone(
+    htsat: Run, recordings: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    original = os.scandir
+
+    def scandir(path: Path) -> Iterator[os.DirEntry[str]]:
+        if path == recordings / "deep":
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+        return original(path)  # type: ignore[return-value]
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    assert htsat("tag", recordings, "--format", "csv") == 1
+    said = capsys.readouterr()
+    assert said.err == f"htsat: {recordings}/deep: Permission denied\nhtsat: 1 of 3 inputs failed\n"
+    assert {row.split(",")[0] for row in said.out.splitlines()[1:]} == {
+        str(recordings / name) for name in ("a.wav", "b.WAV")
+    }
+
+
+def test_parts_of_a_file_are_no_index(htsat: Run, recordings: Path, tmp_path: Path) -> None:
+    file = tmp_path / "index" / "a.parquet"
+    assert htsat("embed", recordings, "-o", file, "--resume") == 0
+    assert (tmp_path / "index" / "a.parquet.parts").is_dir()
+    assert Index.open(tmp_path / "index").n_rows == open_embeddings(file).n_rows
 
 
 def killed_after(command: list[str], records: Path, n_units: int, signal_number: int) -> int:

@@ -119,7 +119,6 @@ def test_an_array_of_embeddings_is_that_of_a_plain_call(
     for name in ("a.npy", "a.rows.csv", "a.origin.json"):
         assert (tmp_path / "resumed" / name).read_bytes() == (tmp_path / "plain" / name).read_bytes()
     assert open_embeddings(tmp_path / "resumed" / "a.npy").n_rows > 3
-    assert not (tmp_path / "resumed" / "a.npy.parts").exists()
 
 
 @pytest.mark.parametrize("per", ["clip", "frame"])

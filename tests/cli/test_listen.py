@@ -157,7 +157,7 @@ class TestRefusals:
             (("--hop", "0.8", "--margin", "0.3"), "hop and margin together must not be longer than a clip"),
             (("--classes", "dogg"), "--classes: the model has no class 'dogg'; did you mean 'Dog'?"),
             (("--overlap", "0.5"), "unknown option '--overlap'"),
-            (("street.wav",), "unknown option 'street.wav'"),
+            (("street.wav",), "htsat listen takes no argument 'street.wav'"),
         ],
     )
     def test_wrong_options(self, listen_to, arguments, message, capsys) -> None:  # type: ignore[no-untyped-def]

@@ -87,3 +87,17 @@ def test_labels_that_do_not_fit_are_refused(tmp_path: Path, text: str, message: 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"gone\.tsv: No such file or directory"):
         EventFiles([Clip(tmp_path / "a.wav", (), events=tmp_path / "gone.tsv")])
+
+
+def test_names_that_are_no_text_survive(tmp_path: Path) -> None:
+    path = tmp_path / "e.tsv"
+    write_events(path, [("\udcff.wav", (SoundEvent("dog", 0.0, 1.0, 1.0),))])
+    assert path.read_bytes().endswith(b"\xff.wav\t0.0\t1.0\tdog\n")
+    assert heard(Clip(tmp_path / "\udcff.wav", (), events=path)) == [("dog", 0.0, 1.0)]
+
+
+@pytest.mark.parametrize("name", ["a\tb.wav", "a\nb.wav", "a\rb.wav"])
+def test_names_that_would_break_a_row_are_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(DataError, match="a name with a tab or the end of a line cannot stand in a table"):
+        write_events(tmp_path / "e.tsv", [(name, ())])
+    assert not list(tmp_path.iterdir())

@@ -85,7 +85,6 @@ def test_bf16_is_told_and_close(files):
     ("file", "engine"), [("small.safetensors", "torch"), ("small.onnx", "onnx"), ("small.onnx", "openvino")]
 )
 def test_the_arithmetic_of_the_process_stays_as_it_was(file, engine, files):
-    torch.set_flush_denormal(False)  # which other tests may have changed
     settings = EngineSettings(device="cpu", engine=engine)
     open_engine(files / file, "small", settings).frame_scores(np.zeros((1, 4_000), np.float32))
     assert np.array([1e-308])[0] / 1e3 > 0

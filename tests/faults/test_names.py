@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from htsat.bulk.manifests import files_in
+
 from .cases import _LEARNING
 from .conftest import Warm
 
@@ -66,6 +68,9 @@ def test_every_command_takes_names_that_are_no_text(warm: Warm, things: Path, tm
             failed.append(f"{line}: {ended.code} {ended.err}")
     assert not failed, "\n".join(failed)
     assert NO_TEXT in os.fsdecode((out / "t.csv").read_bytes())
+    for name in ("t.csv", "t.jsonl", "t.parquet"):
+        assert f"{odd}/recordings/{NO_TEXT} r0.wav" in set(files_in(out / name))
+    assert (out / "t.jsonl").read_bytes().decode("utf-8")
     assert (out / "own" / f"{NO_TEXT} r0.txt").is_file()
 
 

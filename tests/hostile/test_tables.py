@@ -40,7 +40,6 @@ LISTS = {
     "digits.jsonl": f'{{"file": {DIGITS}}}',
     "list.jsonl": "[1]\n",
     "half.jsonl": '{"file": "\\ud800"}',
-    "latin.tsv": b"file\n\xe9.wav\n",
     "utf-16.csv": "file\na.wav\n".encode("utf-16"),
 }
 

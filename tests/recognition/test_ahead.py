@@ -79,3 +79,10 @@ def test_what_goes_wrong_is_raised_in_its_place():
             next(ahead)
         assert next(ahead, "nothing more") == "nothing more"
     assert n_own_threads() == 0
+
+
+def test_how_far_ahead_it_may_be_costs_nothing():
+    counted = Counted(5)
+    with closing(Ahead(counted.items, 10**12)) as ahead:
+        assert list(ahead) == list(range(5))
+    assert counted.n_made == 5

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 import schemathesis
-import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from schemathesis import GenerationMode
@@ -31,7 +30,6 @@ both_modes = pytest.mark.parametrize("mode", [GenerationMode.POSITIVE, Generatio
 @pytest.fixture(scope="module")
 def api(new_engine: Callable[..., Any], served: Callable[..., Any]) -> Iterator[Any]:
     """The description, as a real service tells it."""
-    torch.set_flush_denormal(False)  # tests of training in this process leave it on; hypothesis refuses that
     app = create_app(Recognizer(new_engine(), batch_size=4), ServiceSettings(idle_s=10.0))
     with served(app) as port:
         yield schemathesis.openapi.from_url(f"http://127.0.0.1:{port}/openapi.json")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
@@ -94,8 +95,9 @@ def test_a_port_that_is_in_use_is_said_at_once(capsys: pytest.CaptureFixture[str
         ),
         (["--host", "nowhere.invalid", "--no-token"], 2, "--host nowhere.invalid: "),
         (["--host", "192.0.2.1", "--no-token", "--port", "0"], 1, "port 0 of 192.0.2.1: "),
-        (["--port", "65536"], 2, "--port must be at most 65535, got 65536"),
-        (["--port", "-1"], 2, "argument --port: expected a whole number"),
+        (["--port", "65536"], 2, "argument --port: expected a whole number from 0 to 65535, got '65536'"),
+        (["--port", "-1"], 2, "argument --port: expected a whole number from 0 to 65535, got '-1'"),
+        (["--token", "x", "--no-token"], 2, "--token and --no-token are given; one of them holds"),
         (["--token", "a b"], 2, "token must not hold spaces"),
         (["--max-duration-s", "0"], 2, "max_duration_s must be a number of seconds above 0, got 0.0"),
         (["--queue", "0"], 2, "argument --queue: expected a whole number, at least 1, got '0'"),
@@ -112,6 +114,35 @@ def test_what_does_not_fit_is_said_in_one_line(
     assert said.out == ""
     assert said.err.startswith(f"htsat: {message}")
     assert said.err.count("\n") == 1
+
+
+@pytest.fixture
+def cannot_begin(monkeypatch: pytest.MonkeyPatch, nano: LoadedModel) -> None:
+    """Models whose answers cannot be written."""
+
+    def full(recognizer: Any, folder: Path) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", str(folder / "model.npz"))
+
+    monkeypatch.setattr(serve, "load_model", lambda args: nano)
+    monkeypatch.setattr("htsat.web.page.workspace.keep_scores_of", full)
+
+
+def test_why_it_cannot_begin_is_said_in_one_line(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, cannot_begin: None
+) -> None:
+    assert main(["serve", "--port", "0", "--workspace", str(tmp_path)]) == 1
+    message = f"htsat: {tmp_path}/.htsat/model.npz: No space left on device\n"
+    assert capsys.readouterr() == ("", message)
+
+
+def test_a_workspace_is_a_folder(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, nano: LoadedModel
+) -> None:
+    monkeypatch.setattr(serve, "load_model", lambda args: nano)
+    (tmp_path / "file").touch()
+    assert main(["serve", "--port", "0", "--workspace", str(tmp_path / "file")]) == 1
+    message = f"htsat: {tmp_path}/file: cannot be the workspace: Not a directory\n"
+    assert capsys.readouterr() == ("", message)
 
 
 class Served:

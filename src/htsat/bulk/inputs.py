@@ -9,16 +9,16 @@ from __future__ import annotations
 
 import glob
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path, PurePath, PurePosixPath
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
 from htsat.audio import SUFFIXES
 from htsat.bulk import manifests, tars
 from htsat.bulk.manifests import files_in
 from htsat.bulk.remote import Neighbours, RemoteFile, files_at, is_remote
 from htsat.bulk.tars import TarMember, members_of
-from htsat.errors import DataError
+from htsat.errors import DataError, HtsatError
 
 STANDARD_INPUT = "-"
 FILES_ALONE = "give files, as standard input and what lies in shards and stores is read once"
@@ -45,7 +45,15 @@ class Input(NamedTuple):
         return STANDARD_INPUT if self.path is None else str(self.path)
 
 
-def find_inputs(argument: str) -> list[Input]:
+OnProblem = Callable[[HtsatError], object]
+"""Is told of a folder within an argument that cannot be read, while the others go on."""
+
+
+def _refuse(problem: HtsatError) -> NoReturn:
+    raise problem
+
+
+def find_inputs(argument: str, on_problem: OnProblem = _refuse) -> list[Input]:
     """The recordings that an argument stands for, in an order that does not depend on the file system.
 
     Folders are searched to their depths for files with an audio suffix in any letter case, glob patterns
@@ -54,15 +62,16 @@ def find_inputs(argument: str) -> list[Input]:
     several with one name, as in a manifest or a tar shard, the first is taken.
 
     Raises:
-        DataError: when nothing is found, or a manifest cannot be used.
+        DataError: when nothing is found, or a manifest cannot be used; unless `on_problem` takes it, also
+            for a folder that cannot be read within one that can.
     """
     inputs: dict[str, Input] = {}
-    for item in iterate_inputs(argument):
+    for item in iterate_inputs(argument, on_problem):
         inputs.setdefault(item.title, item)
     return list(inputs.values())
 
 
-def iterate_inputs(argument: str) -> Iterator[Input]:
+def iterate_inputs(argument: str, on_problem: OnProblem = _refuse) -> Iterator[Input]:
     """What `find_inputs` gives, one after the other; errors come where they are met.
 
     A recording may come several times, which is for the caller to notice.
@@ -73,7 +82,7 @@ def iterate_inputs(argument: str) -> Iterator[Input]:
     if is_remote(argument):
         return _some(argument, _in_store(argument))
     if path.is_dir():
-        return _some(argument, (Input(path / below, below) for below in _files_below(path)))
+        return _some(argument, (Input(path / below, below) for below in _files_below(path, on_problem)))
     if not path.exists() and glob.has_magic(argument):
         return _some(argument, _matching(argument))
     return _in_file(path)
@@ -98,7 +107,7 @@ def _some(argument: str, inputs: Iterable[Input]) -> Iterator[Input]:
         raise DataError(f"{argument}: no audio files found")
 
 
-def _files_below(folder: Path) -> Iterator[PurePath]:
+def _files_below(folder: Path, on_problem: OnProblem) -> Iterator[PurePath]:
     """The recordings below a folder in the order of their paths; one folder of each depth is in memory."""
     waiting = [_entries(folder, PurePath())]
     while waiting:
@@ -106,7 +115,7 @@ def _files_below(folder: Path) -> Iterator[PurePath]:
         if entry is None:
             waiting.pop()
         elif entry.is_folder:
-            waiting.append(_entries(folder, entry.below))
+            waiting.append(_entries_if_readable(folder, entry.below, on_problem))
         else:
             yield entry.below
 
@@ -128,6 +137,13 @@ def _entries(folder: Path, below: PurePath) -> Iterator[_Entry]:
     for name, is_folder in names:
         if is_folder or (name not in linked and PurePath(name).suffix.lower() in SUFFIXES):
             yield _Entry(below / name, is_folder)
+
+
+def _entries_if_readable(folder: Path, below: PurePath, on_problem: OnProblem) -> Iterator[_Entry]:
+    try:
+        yield from _entries(folder, below)
+    except DataError as problem:
+        on_problem(problem)
 
 
 def _matching(pattern: str) -> Iterator[Input]:

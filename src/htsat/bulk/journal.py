@@ -3,6 +3,7 @@
     FOLDER/parts/KEY.parquet       the results of a unit (or, in formats about one recording, FOLDER/NAME.txt)
     FOLDER/.htsat/run.json         the options that make results what they are
     FOLDER/.htsat/units/KEY.json   a unit is done: what became of its recordings
+    FOLDER/.htsat/parts/           in place of FOLDER/parts, where parts are only what a file is joined of
     FOLDER/.htsat/staging/         what is being written; after a crash nobody's, and removed in the end
 
 A unit is written apart, then its files get their names, then its record appears. All of it survives a loss of
@@ -76,16 +77,21 @@ class Tally(NamedTuple):
 class Journal:
     """The state of an output; `suffix` is that of parts, None where each recording has a file of its own.
 
-    `elsewhere` are folders outside the output in which files of recordings may lie.
+    `elsewhere` are folders outside the output in which files of recordings may lie. Hidden parts are out of
+    sight of commands that read whole folders: these find the file that is joined of them.
     """
 
-    def __init__(self, folder: Path, suffix: str | None, elsewhere: Sequence[Path] = ()) -> None:
+    def __init__(
+        self, folder: Path, suffix: str | None, elsewhere: Sequence[Path] = (), *, hides_parts: bool = False
+    ) -> None:
         self.folder = folder
         self._suffix = suffix
         self._elsewhere = elsewhere
         self._state = folder / STATE
         self._units = self._state / "units"
         self._staging = self._state / "staging"
+        self._parts = (self._state if hides_parts else folder) / PARTS
+        self._settings = self._state / "run.json"
 
     @property
     def state(self) -> Path:
@@ -97,7 +103,12 @@ class Journal:
         for folder in (self._units, self._staging):
             folder.mkdir(parents=True, exist_ok=True)
         if self._suffix is not None:
-            (self.folder / PARTS).mkdir(exist_ok=True)
+            self._parts.mkdir(exist_ok=True)
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether there was a run before."""
+        return self._settings.exists()
 
     def hold_to(self, settings: Mapping[str, str]) -> None:
         """Refuse options that would give other results than those which are there.
@@ -105,10 +116,9 @@ class Journal:
         Raises:
             ConfigError: naming the first that differs.
         """
-        path = self._state / "run.json"
-        before = _settings_in(path) if path.exists() and self._keys() else None
+        before = _settings_in(self._settings) if self.has_begun and self._keys() else None
         if before is None:
-            write_text(path, json.dumps(settings, indent=2) + "\n")
+            write_text(self._settings, json.dumps(settings, indent=2) + "\n")
             return
         for name in [*settings, *before]:
             if before.get(name) != settings.get(name):
@@ -122,14 +132,15 @@ class Journal:
         return {path.stem for path in self._units.glob(f"*{_RECORD}") if not path.name.startswith(".")}
 
     def done(self) -> dict[str, Tally]:
-        """Units that have a readable record, and their part if they must have one."""
+        """Units that have a readable record, and all results that it tells of."""
         records = ((key, self.record(key)) for key in self._keys())
         return {
             key: record.tally for key, record in records if record is not None and self._is_kept(key, record)
         }
 
     def _is_kept(self, key: str, record: Record) -> bool:
-        return self._suffix is None or not record.has_part or self.part(key).is_file()
+        has_part = self._suffix is None or not record.has_part or self.part(key).is_file()
+        return has_part and all((self.folder / name).is_file() for name in record.files)
 
     def record(self, key: str) -> Record | None:
         """What became of a unit; None where no record is, or none that can be read, as after a fault."""
@@ -148,7 +159,7 @@ class Journal:
 
     def part(self, key: str) -> Path:
         """Where the results of a unit are."""
-        return self.folder / PARTS / f"{key}{self._suffix}"
+        return self._parts / f"{key}{self._suffix}"
 
     @contextmanager
     def staging(self, key: str) -> Iterator[Path]:
@@ -208,7 +219,7 @@ class Journal:
 
     def _remove_parts(self, keys: set[str]) -> None:
         """Parts whose unit is not meant; they have names that nothing else has."""
-        for path in (self.folder / PARTS).iterdir():
+        for path in self._parts.iterdir():
             is_part = path.suffix == self._suffix and len(path.stem) == len(next(iter(keys), ""))
             if is_part and path.stem not in keys:
                 path.unlink()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import glob
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from hashlib import blake2b
 from pathlib import Path, PurePath
 
 from htsat.bulk.inputs import STANDARD_INPUT, Input, iterate_inputs
@@ -41,11 +40,6 @@ class Listing:
         """How many recordings there are."""
         return sum(unit.n_recordings for unit in self.units)
 
-    @property
-    def digest(self) -> str:
-        """What stands for all recordings in their order, as they are now, and for the options."""
-        return blake2b("".join(unit.key for unit in self.units).encode(), digest_size=16).hexdigest()
-
     def files(self, files_of: FilesOf) -> Iterator[str]:
         """The files that recordings have for themselves."""
         for unit in self.units:
@@ -59,7 +53,7 @@ def _listed(arguments: Iterable[str], problems: list[HtsatError]) -> Iterator[In
             raise ConfigError("standard input is gone when it was read: write it to a file to use --resume")
         try:
             _require(argument)
-            yield from iterate_inputs(argument)
+            yield from iterate_inputs(argument, problems.append)
         except HtsatError as error:
             problems.append(error)
 

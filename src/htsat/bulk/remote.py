@@ -38,7 +38,15 @@ class RemoteFile(NamedTuple):
         return io.BufferedReader(self._fetched())
 
     def scattered(self, n_ahead_bytes: int) -> BinaryIO:
-        """For small reads here and there: each fetches so many bytes more, for those that follow."""
+        """For small reads here and there: each fetches so many bytes more, for those that follow.
+
+        Raises:
+            OSError: when a web server cannot give what is here and there.
+        """
+        if _is_web(self.name):
+            with self.exact() as file:
+                file.seek(1)
+                file.read(1)
         return io.BufferedReader(self._fetched(cache_type="readahead", block_size=n_ahead_bytes))
 
     def exact(self) -> io.RawIOBase:
@@ -48,14 +56,15 @@ class RemoteFile(NamedTuple):
     def _fetched(self, **caching: object) -> io.RawIOBase:
         with _telling(OSError):
             store, path = _fsspec().core.url_to_fs(self.name)
-            return _Fetched(store.open(path, "rb", **caching))
+            return _Fetched(store.open(path, "rb", **caching), self.name)
 
 
 class _Fetched(io.RawIOBase):
     """What a driver has opened; its errors are those of a file, whatever it raises."""
 
-    def __init__(self, file: Any) -> None:
+    def __init__(self, file: Any, name: str) -> None:
         self._file = file
+        self._is_web = _is_web(name)
 
     def readable(self) -> bool:
         return True
@@ -64,11 +73,11 @@ class _Fetched(io.RawIOBase):
         return bool(self._file.seekable())
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        with _telling(OSError):
+        with _telling(OSError), self._ranges():
             return int(self._file.seek(offset, whence))
 
     def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
-        with _telling(OSError):
+        with _telling(OSError), self._ranges():
             data = self._file.read(len(buffer))
         buffer[: len(data)] = data
         return len(data)
@@ -76,6 +85,16 @@ class _Fetched(io.RawIOBase):
     def close(self) -> None:
         self._file.close()
         super().close()
+
+    @contextmanager
+    def _ranges(self) -> Iterator[None]:
+        """The driver of the web says so in words for programmers."""
+        try:
+            yield
+        except ValueError as error:
+            if not self._is_web:
+                raise
+            raise OSError("the web server must know byte ranges, and does not") from error
 
 
 class Found(NamedTuple):
@@ -88,6 +107,10 @@ class Found(NamedTuple):
 def is_remote(argument: str) -> bool:
     """Whether an argument is an address, not a path."""
     return _MARK in argument
+
+
+def _is_web(address: str) -> bool:
+    return address.partition(_MARK)[0] in ("http", "https")
 
 
 def files_at(address: str, suffixes: Collection[str]) -> Iterator[Found]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
 from htsat.bulk.journal import Failure, Tally
 from htsat.files import atomic_path
+from htsat.formats.csv_rows import csv_writer
 
 
 class Summary(NamedTuple):
@@ -82,6 +82,6 @@ def write_failures(path: Path, failures: Iterable[Failure]) -> None:
         atomic_path(path) as temporary,
         temporary.open("w", encoding="utf-8", errors="surrogateescape", newline="") as file,
     ):
-        rows = csv.writer(file, lineterminator="\n")
+        rows = csv_writer(file)
         rows.writerow(["file", "reason"])
         rows.writerows(failures)

@@ -1,19 +1,20 @@
-"""Where the results of a run end up: a folder of parts, or one file that is made of them in the end."""
+"""Where the results of a run end up: a folder of parts, or one file that is made of parts beside it."""
 
 from __future__ import annotations
 
 import json
-import shutil
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain
+from collections.abc import Iterable, Iterator
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
-from htsat.bulk.journal import Failure, Journal
+from htsat.bulk.journal import STATE, Failure, Journal
 from htsat.bulk.layouts import Accompanied, Joinable
 from htsat.bulk.listing import Listing
+from htsat.bulk.lock import working_on
 from htsat.bulk.report import Summary, write_failures
 from htsat.bulk.run import Layout
+from htsat.bulk.sharding import ALL
 from htsat.errors import ConfigError
 from htsat.files import write_text
 
@@ -21,7 +22,7 @@ _PARTS_SUFFIX = ".parts"
 
 
 class Target:
-    """The output of a run. Parts of a file lie in `FILE.parts` until it is whole.
+    """The output of a run. Parts of a file lie in `FILE.parts`, and stay there.
 
     Raises:
         ConfigError: when results cannot go there.
@@ -30,8 +31,10 @@ class Target:
     def __init__(self, output: str, layout: Layout[Any], *, is_folder: bool) -> None:
         self._file = None if is_folder else Path(output)
         self._layout = layout
-        self.folder = Path(output) if is_folder else Path(output + _PARTS_SUFFIX)
+        self.folder = _folder(output, is_folder)
+        self.failures, self._summary = self._beside("failures.csv"), self._beside("summary.json")
         if self._file is None:
+            self._require_own()
             return
         if not isinstance(layout, Joinable):
             raise ConfigError(
@@ -43,31 +46,31 @@ class Target:
     def journal(self) -> Journal:
         """The state of the run; nothing is written yet."""
         elsewhere = self._layout.folders if isinstance(self._layout, Accompanied) else ()
-        return Journal(self.folder, self._layout.suffix, elsewhere)
+        return Journal(self.folder, self._layout.suffix, elsewhere, hides_parts=self._file is not None)
 
-    def beside(self, name: str) -> Path:
+    def _require_own(self) -> None:
+        """Refuse a folder in which files of others would be replaced."""
+        for path in (self.failures, self._summary):
+            if path.exists() and not self.journal().has_begun:
+                raise ConfigError(
+                    f"{path} is not of a run in parts, which would replace it; take another folder"
+                )
+
+    def _beside(self, name: str) -> Path:
         """Where a file about the output lies: in the folder, or as `FILE.name`."""
         return self.folder / name if self._file is None else Path(f"{self._file}.{name}")
 
-    def is_whole(self, listing: Listing) -> bool:
-        """Whether the file was made of just these recordings with these options, and nobody changed it."""
-        if self._file is None:
+    def holds_more(self, listing: Listing, journal: Journal) -> bool:
+        """Whether the file has recordings that cannot be listed now: what is there should stay."""
+        if self._file is None or not listing.problems or not self._file.exists():
             return False
-        files = chain(self._ends(), map(self.folder.joinpath, listing.files(self._layout.files_of)))
-        if not all(file.is_file() for file in files):
-            return False
-        try:
-            about = json.loads(self.beside("summary.json").read_text(encoding="utf-8"))
-            return bool(about["made_of"] == listing.digest and about["file"] == _state(self._file))
-        except (OSError, ValueError, KeyError, TypeError):
-            return False
+        return not journal.done().keys() <= {unit.key for unit in listing.units}
 
     def conclude(self, listing: Listing, journal: Journal) -> Summary:
         """Bring the output into its last shape, when all units are done.
 
         What no argument stands for any more is removed, unless an argument could not be listed: its
-        recordings may be away for a moment only. Parts of a file stay where recordings failed, so that these
-        can be tried again.
+        recordings may be away for a moment only. Parts of a file stay, so that they are never heard again.
         """
         keys = [unit.key for unit in listing.units]
         if not listing.problems:
@@ -76,29 +79,51 @@ class Target:
         summary = Summary.of(tallies[key] for key in keys)
         document: dict[str, object] = summary.document()
         if self._file is not None and summary.n_failed < summary.n_recordings:
-            self._join(self._file, (journal.part(key) for key in keys if journal.part(key).exists()))
-            document |= {"made_of": listing.digest, "file": _state(self._file)}
-        write_failures(self.beside("failures.csv"), _failures(keys, journal))
-        write_text(self.beside("summary.json"), json.dumps(document, indent=2) + "\n")
-        if self._file is not None and not summary.n_failed and not listing.problems:
-            self.forget_parts()
+            document |= self._join(self._file, [journal.part(key) for key in keys])
+        write_failures(self.failures, _failures(keys, journal))
+        write_text(self._summary, json.dumps(document, indent=2) + "\n")
         return summary
 
-    def forget_parts(self) -> None:
-        """Remove the parts of a file that is whole."""
-        if self._file is not None:
-            shutil.rmtree(self.folder, ignore_errors=True)
-
-    def _ends(self) -> Sequence[Path]:
-        """The file of results, and those that tell of it."""
-        if self._file is None:
-            return ()
+    def _join(self, file: Path, parts: Iterable[Path]) -> dict[str, object]:
+        """Make the file of those parts that there are, if it is not; returns what tells so next time."""
         assert isinstance(self._layout, Joinable)  # said by __init__
-        return self._layout.written(self._file)
+        there = [part for part in parts if part.exists()]
+        made_of = _digest(there)
+        if not self._is_joined(file, made_of):
+            self._layout.merge(there, file)
+        return {"made_of": made_of, "file": _state(file)}
 
-    def _join(self, file: Path, parts: Iterable[Path]) -> None:
+    def _is_joined(self, file: Path, made_of: str) -> bool:
+        """Whether the file was made of these parts, and nobody changed it."""
         assert isinstance(self._layout, Joinable)  # said by __init__
-        self._layout.merge(parts, file)
+        try:
+            about = json.loads(self._summary.read_text(encoding="utf-8"))
+            is_same = about["made_of"] == made_of and about["file"] == _state(file)
+        except (OSError, ValueError, KeyError, TypeError):
+            return False
+        return is_same and all(path.is_file() for path in self._layout.written(file))
+
+
+def require_idle(output: str, *, is_folder: bool) -> None:
+    """Refuse an output that a run in parts holds at the moment.
+
+    Raises:
+        BusyError: naming who holds it.
+    """
+    state = _folder(output, is_folder) / STATE
+    if state.is_dir():
+        with working_on(state, output, ALL):
+            pass
+
+
+def _folder(output: str, is_folder: bool) -> Path:
+    return Path(output) if is_folder else Path(output + _PARTS_SUFFIX)
+
+
+def _digest(parts: Iterable[Path]) -> str:
+    """What stands for parts in their order, as they are now."""
+    told = json.dumps([[part.name, *_state(part)] for part in parts])
+    return blake2b(told.encode(), digest_size=16).hexdigest()
 
 
 def _state(file: Path) -> list[int]:

@@ -16,7 +16,7 @@ from htsat.checkpoints.resolve import MODEL_NAME, resolve
 from htsat.cli.labelled import read_labelled
 from htsat.cli.listening import check_output_file
 from htsat.cli.main import EXIT_FAILED
-from htsat.cli.parser import Parser, count
+from htsat.cli.parser import Parser, count, target
 from htsat.cli.progress import fixed
 from htsat.cli.terminal import say
 from htsat.data.manifest import MANIFEST_NAMES, Clip, Manifest
@@ -62,7 +62,9 @@ def main(argv: list[str]) -> int:
 def _parser() -> Parser:
     parser = Parser("average", _DESCRIPTION, _EXAMPLE)
     parser.add_argument("checkpoints", nargs="+", metavar="CHECKPOINT", help=_CHECKPOINTS)
-    parser.add_argument("-o", "--output", required=True, metavar="MODEL", help="model file to write")
+    parser.add_argument(
+        "-o", "--output", type=target, required=True, metavar="MODEL", help="model file to write"
+    )
     parser.add_argument("--method", choices=get_args(Method), default="uniform", help=_METHOD)
     parser.add_argument(
         "--data", type=Path, metavar="MANIFEST|DATASET", help="held-out recordings: manifest, or its folder"

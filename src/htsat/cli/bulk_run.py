@@ -75,6 +75,7 @@ class _Terminated(KeyboardInterrupt):
 
 def add_bulk_options(parser: Parser) -> None:
     """Options for recordings by the thousands."""
+    parser.set_defaults(command=parser.prog.removeprefix("htsat "))
     group = parser.add_argument_group("many recordings (results in parts, to -o)")
     group.add_argument(
         "--resume",
@@ -105,8 +106,9 @@ def add_bulk_options(parser: Parser) -> None:
 
 
 def is_bulk(args: Namespace) -> bool:
-    """Whether results come in parts."""
-    return bool(args.resume or args.retry or args.shard is not None or args.engine_cluster is not None)
+    """Whether results come in parts: an option is given that has a meaning only there."""
+    given = (args.shard, args.engine_cluster, args.workers)
+    return bool(args.resume or args.retry or any(value is not None for value in given))
 
 
 def each(
@@ -140,15 +142,13 @@ def run_bulk(
     target = Target(args.output, work.layout, is_folder=is_folder(args.output))
     shard = ALL if args.shard is None else shard_of(args.shard)
     settings = settings_of(args, model, format_name)
+    if not is_folder(args.output):
+        check_output_file(args.output, map(Path, args.inputs))  # before anything is made beside it
     journal = target.journal()
     journal.begin()
     with working_on(journal.state, args.output, shard), _ending_on_sigterm():
         journal.hold_to(settings)
         listing = _listed(args, work, settings)
-        if not journal.done() and target.is_whole(listing):
-            target.forget_parts()
-            say(f"{args.output} has all {listing.n_recordings} recordings already")
-            return _exit_code(listing, 0)
         done = {key: tally for key, tally in journal.done().items() if not (args.retry and tally.n_failed)}
         units = shard.of(listing.units)
         with _Telling(units, done) as telling:
@@ -159,7 +159,18 @@ def run_bulk(
         if shard != ALL:
             return _exit_code(listing, telling.summary(shard).n_failed)
         telling.summary(shard)
-        return _exit_code(listing, target.conclude(listing, journal).n_failed)
+        return _concluded(args.output, target, listing, journal)
+
+
+def _concluded(output: str, target: Target, listing: Listing, journal: Journal) -> int:
+    """Make results what they are in the end; returns the exit code."""
+    if target.holds_more(listing, journal):
+        say(f"{output} stays as it is: it has recordings that cannot be listed now")
+        return EXIT_FAILED
+    summary = target.conclude(listing, journal)
+    if summary.n_failed:
+        say(f"{target.failures} lists what failed; with --retry that is heard again")
+    return _exit_code(listing, summary.n_failed)
 
 
 def _listed(args: Namespace, work: Work[Any], settings: dict[str, str]) -> Listing:
@@ -227,7 +238,9 @@ class _Telling:
         share = "" if shard == ALL else f"share {shard}: "
         every = Summary.of([*self._before, *self._now])
         if self._before:
-            say(f"{share}{sum(tally.n_recordings for tally in self._before)} recordings were done before")
+            before = Summary.of(self._before)
+            failed = f", {before.n_failed} of them failed" if before.n_failed else ""
+            say(f"{share}{before.n_recordings} recordings were done before{failed}")
         if self._now:
             say(f"{share}{Summary.of(self._now)}")
         return every
@@ -237,7 +250,7 @@ def settings_of(args: Namespace, model: LoadedModel, format_name: str) -> dict[s
     """All that results depend on, in words, by the option that chooses it."""
     values = vars(args)
     settings = {
-        "htsat": htsat.__version__,
+        "htsat": f"{args.command} {htsat.__version__}",
         "--model": _model_digest(model_file(args)),
         "--precision": model.computation.precision,
         "--format": format_name,

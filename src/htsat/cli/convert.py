@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import get_args
 
 from htsat.cli.labelled import read_labels
-from htsat.cli.parser import Parser
+from htsat.cli.parser import Parser, target_path
 from htsat.cli.terminal import say
 from htsat.scores import Task
 
@@ -35,7 +35,7 @@ def main(argv: list[str]) -> int:
 def _parser() -> Parser:
     parser = Parser("convert", _DESCRIPTION, _EXAMPLE)
     parser.add_argument("foreign", type=Path, help="checkpoint, or folder of a Hugging Face model")
-    parser.add_argument("-o", "--output", type=Path, required=True, metavar="MODEL.safetensors")
+    parser.add_argument("-o", "--output", type=target_path, required=True, metavar="MODEL.safetensors")
     parser.add_argument("--labels", metavar="FILE|SET", help=_LABELS)
     parser.add_argument("--task", choices=get_args(Task), help="several classes at once, or exactly one")
     parser.add_argument("--sample-rate", type=int, metavar="HZ", help=_RATE)

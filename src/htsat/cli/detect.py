@@ -25,7 +25,15 @@ from htsat.cli.listening import (
     results,
     shows_progress,
 )
-from htsat.cli.parser import Parser, add_inputs, add_model_options, add_text_output, probability, seconds
+from htsat.cli.parser import (
+    Parser,
+    add_inputs,
+    add_model_options,
+    add_text_output,
+    probability,
+    seconds,
+    target_path,
+)
 from htsat.cli.plot_files import PlotFiles
 from htsat.cli.score_files import Scored, ScoreFiles, hear_scored
 from htsat.errors import HtsatError
@@ -177,7 +185,7 @@ def _parser() -> Parser:
 
 def _absolute(text: str) -> Path:
     """A path that means the same wherever a call is made."""
-    return Path(text).absolute()
+    return target_path(text).absolute()
 
 
 def add_rules(parser: Parser) -> None:

@@ -15,7 +15,7 @@ from htsat.bulk.run import Work
 from htsat.cli.bulk_cluster import Recipe, for_driver, runner_of
 from htsat.cli.bulk_run import add_bulk_options, each, is_bulk, run_bulk
 from htsat.cli.listening import Batch, is_folder, load_model, shows_progress
-from htsat.cli.parser import Parser, add_inputs, add_model_options
+from htsat.cli.parser import Parser, add_inputs, add_model_options, target
 from htsat.cli.searching import model_file
 from htsat.errors import ConfigError, HtsatError
 from htsat.formats.embeddings import FORMATS, EmbeddedRecording, Origin
@@ -101,6 +101,7 @@ def _parser() -> Parser:
     parser.add_argument(
         "-o",
         "--output",
+        type=target,
         required=True,
         metavar="PATH",
         help=".npy or .parquet file, or folder/ for one .npy per recording",

@@ -14,7 +14,7 @@ from htsat.cli.evaluation_table import describe_evaluation
 from htsat.cli.labelled import read_labelled
 from htsat.cli.listening import check_output_file, load_model, require_classes
 from htsat.cli.main import EXIT_FAILED
-from htsat.cli.parser import Parser, add_model_options, count
+from htsat.cli.parser import Parser, add_model_options, count, target, target_path
 from htsat.cli.terminal import say
 from htsat.data.manifest import MANIFEST_NAMES, Clip, Manifest
 from htsat.errors import ConfigError
@@ -162,10 +162,10 @@ def _parser() -> Parser:
         metavar="N",
         help="hear each clip N times, shifted in a circle by 0, 100, 300, ... samples (default: 1)",
     )
-    parser.add_argument("--report", metavar="PATH.json", help="write all figures there")
+    parser.add_argument("--report", type=target, metavar="PATH.json", help="write all figures there")
     parser.add_argument(
         "--pictures",
-        type=Path,
+        type=target_path,
         metavar="FOLDER",
         help="draw the hardest classes, for multi-class models the confusion matrix, and with strong labels "
         f"the {_N_PICTURES} clips whose events are detected worst",

@@ -8,7 +8,7 @@ from typing import get_args
 
 from htsat.cli.labelled import read_labels
 from htsat.cli.listening import check_output_file
-from htsat.cli.parser import Parser, probability, seconds
+from htsat.cli.parser import Parser, probability, seconds, target
 from htsat.evaluation.event_based import EventList, classes_of, compare_events
 from htsat.evaluation.event_report import EventSettings, Overlaps, describe_events, write_event_report
 from htsat.formats.dcase import read_durations, read_events
@@ -54,7 +54,7 @@ def _parser() -> Parser:
         metavar="DUR.tsv",
         help="all recordings that count, also those without events, and how long they are",
     )
-    parser.add_argument("--report", metavar="PATH.json", help="write all figures there")
+    parser.add_argument("--report", type=target, metavar="PATH.json", help="write all figures there")
     parser.add_argument(
         "--scores",
         type=Path,

@@ -14,7 +14,7 @@ from htsat.bulk.inputs import FILES_ALONE, find_inputs
 from htsat.checkpoints.resolve import resolve
 from htsat.cli.labelled import clip_bar, read_labelled
 from htsat.cli.main import EXIT_FAILED
-from htsat.cli.parser import Parser, count
+from htsat.cli.parser import MAX_THREADS, Parser, count_to, target_path
 from htsat.cli.terminal import say
 from htsat.data.manifest import Manifest
 from htsat.engines.exported import FilePrecision, check_suffix
@@ -122,7 +122,7 @@ def _parser() -> Parser:
     parser.add_argument(
         "-o",
         "--output",
-        type=Path,
+        type=target_path,
         required=True,
         metavar="PATH",
         help=".onnx, or for OpenVINO .xml, which gets a .bin beside it",
@@ -138,5 +138,7 @@ def _parser() -> Parser:
         "--data", type=Path, metavar="MANIFEST|DATASET", help="labelled recordings that both models hear"
     )
     group.add_argument("--fold", metavar="NAME", help="only the clips of this fold (default: all)")
-    group.add_argument("--threads", type=count, metavar="N", help="processor threads (default: all cores)")
+    group.add_argument(
+        "--threads", type=count_to(MAX_THREADS), metavar="N", help="processor threads (default: all cores)"
+    )
     return parser

@@ -9,7 +9,7 @@ import soundfile
 from htsat.audio import SUFFIXES, open_audio
 from htsat.checkpoints.describe import facts
 from htsat.checkpoints.resolve import EXPORTED_NAME, MODEL_NAME, resolve
-from htsat.cli.parser import Parser
+from htsat.cli.parser import Parser, target_path
 from htsat.cli.terminal import say
 from htsat.data.manifest import MANIFEST_NAMES
 from htsat.engines.choose import is_exported, is_installed, is_model, read_exported
@@ -33,7 +33,7 @@ def main(argv: list[str]) -> int:
     parser = Parser("info", _DESCRIPTION, _EXAMPLE)
     parser.add_argument("what", nargs="+", metavar="MODEL|AUDIO|RUN|DATASET")
     parser.add_argument(
-        "--picture", type=Path, metavar="PATH", help="draw the curves of the runs (.png, .svg)"
+        "--picture", type=target_path, metavar="PATH", help="draw the curves of the runs (.png, .svg)"
     )
     args = parser.parse(argv)
     if args.picture is not None:

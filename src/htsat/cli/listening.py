@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from tqdm import tqdm
 
+from htsat.audio import SUFFIXES
 from htsat.bulk.inputs import Input, find_inputs
+from htsat.bulk.target import require_idle
 from htsat.cli.main import DEBUG, EXIT_FAILED, EXIT_INTERRUPTED
 from htsat.cli.terminal import say
 from htsat.errors import ConfigError, HtsatError
@@ -51,20 +53,27 @@ class Batch(NamedTuple):
 
         Raises:
             ConfigError: when the output is a file that is among them, or cannot be replaced.
+            BusyError: when a run in parts holds the output.
         """
         inputs: list[Input] = []
-        n_missing = 0
+        problems: list[HtsatError] = []
+
+        def tell(problem: HtsatError) -> None:
+            say(str(problem))
+            problems.append(problem)
+
+        if output is not None:
+            require_idle(output, is_folder=is_folder(output))
         for argument in arguments:
             try:
-                inputs += find_inputs(argument)
+                inputs += find_inputs(argument, tell)
             except HtsatError as error:
-                say(str(error))
-                n_missing += 1
+                tell(error)
         if not inputs:
             sys.exit(EXIT_FAILED)
         if output is not None and not is_folder(output):
             check_output_file(output, read_for(arguments, inputs))
-        return cls(inputs, n_missing)
+        return cls(inputs, len(problems))
 
     @property
     def sources(self) -> list[Source]:
@@ -209,15 +218,15 @@ def read_for(arguments: Iterable[str], inputs: Iterable[Input]) -> Iterator[Path
 
 
 def check_output_file(output: str | Path, read: Iterable[Path]) -> None:
-    """Refuse to replace a file that is read, whichever path leads to it, or what is not a file."""
+    """Refuse to replace what is read, whichever path leads to it, any recording, or what is not a file."""
     path = Path(output)
-    if not path.exists():
-        return
-    if not path.is_file():
-        raise ConfigError(f"{output} is not a file that can be replaced")
-    status = path.stat()
-    if any(_is_at(file, status) for file in read):
+    status = path.stat() if path.exists() else None
+    if status is not None and any(_is_at(file, status) for file in read):
         raise ConfigError(f"{output} is an input; results would replace it")
+    if path.suffix.lower() in SUFFIXES:
+        raise ConfigError(f"{output} has the name of a recording; results go elsewhere, such as results.csv")
+    if status is not None and not path.is_file():
+        raise ConfigError(f"{output} is not a file that can be replaced")
 
 
 def _is_at(path: Path, status: os.stat_result) -> bool:

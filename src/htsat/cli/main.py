@@ -5,6 +5,7 @@ This module imports next to nothing, so that `htsat --help` is instant.
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import traceback
@@ -17,7 +18,7 @@ from importlib import import_module
 from typing import Any, NamedTuple
 
 import htsat
-from htsat.cli.terminal import printable, printable_results, take_any_name
+from htsat.cli.terminal import one_line, open_streams, printable_results
 from htsat.errors import ConfigError, HtsatError, HtsatWarning, MissingExtraError, did_you_mean
 
 COMMANDS = {
@@ -56,6 +57,10 @@ EXIT_WRONG_USE = 2
 EXIT_INTERRUPTED = 130
 _EXIT_BROKEN_PIPE = 141
 
+_DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+_WITHOUT_NAME = "standard output, or a temporary file"
+"""Who cannot be written, where the system does not say: all else is told by its name."""
+
 _EXTRAS = {
     "torch": "torch",
     "safetensors": "torch",
@@ -85,7 +90,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run a command line; return the exit code: 0 done, 1 something failed, 2 wrong use."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     DEBUG.set("--debug" in arguments)
-    take_any_name()
+    open_streams()
     try:
         with _own_warnings_in_one_line(), printable_results():
             code = _run([argument for argument in arguments if argument != "--debug"])
@@ -100,7 +105,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if DEBUG.get():
             traceback.print_exc()
         problem = _explain(error)
-        print(f"htsat: {printable(problem.message)}", file=sys.stderr)
+        print(f"htsat: {one_line(problem.message)}", file=sys.stderr)
         return problem.exit_code
 
 
@@ -117,7 +122,7 @@ def _show_warning(
     usual: Callable[..., None], message: Warning | str, category: type[Warning], *place: Any
 ) -> None:
     if issubclass(category, HtsatWarning):
-        print(f"htsat: {printable(str(message))}", file=sys.stderr)
+        print(f"htsat: {one_line(str(message))}", file=sys.stderr)
     else:
         usual(message, category, *place)
 
@@ -165,8 +170,8 @@ def _explain(error: BaseException) -> _Problem:
         case ModuleNotFoundError() if error.name and error.name.partition(".")[0] in _EXTRAS:
             package = error.name.partition(".")[0]
             return _Problem(str(MissingExtraError("this command", _EXTRAS[package])), EXIT_FAILED)
-        case OSError() if error.filename and error.strerror:
-            return _Problem(f"{error.filename}: {error.strerror}", EXIT_FAILED)
+        case OSError() if error.strerror and (error.filename or error.errno in _DISK_ERRORS):
+            return _Problem(f"{error.filename or _WITHOUT_NAME}: {error.strerror}", EXIT_FAILED)
     words = " ".join(str(error).split())
     return _Problem(f"internal error: {type(error).__name__}: {words} (--debug shows where)", EXIT_FAILED)
 

@@ -9,7 +9,7 @@ from typing import get_args
 from tqdm import tqdm
 
 from htsat.cli.labelled import read_labelled
-from htsat.cli.parser import Parser, count
+from htsat.cli.parser import MAX_THREADS, Parser, count, count_to, target_path
 from htsat.cli.terminal import say
 from htsat.data.encoding import Format
 from htsat.data.manifest import INDEX_NAME
@@ -37,7 +37,9 @@ def main(argv: list[str]) -> int:
 def _parser() -> Parser:
     parser = Parser("pack", _DESCRIPTION, _EXAMPLE)
     parser.add_argument("source", type=Path, metavar="DATA", help="manifest, or folder as for finetune")
-    parser.add_argument("-o", "--output", type=Path, required=True, metavar="SHARDS", help="folder to write")
+    parser.add_argument(
+        "-o", "--output", type=target_path, required=True, metavar="SHARDS", help="folder to write"
+    )
     parser.add_argument(
         "--format", choices=get_args(Format), default="flac", help="flac keeps 16 bits (default: flac)"
     )
@@ -48,6 +50,10 @@ def _parser() -> Parser:
         "--shard-mb", type=float, default=1000.0, metavar="MB", help="size of a shard (default: 1000)"
     )
     parser.add_argument(
-        "--jobs", type=count, default=1, metavar="N", help="clips that are encoded at once (default: 1)"
+        "--jobs",
+        type=count_to(MAX_THREADS),
+        default=1,
+        metavar="N",
+        help="clips that are encoded at once (default: 1)",
     )
     return parser

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 from typing import NoReturn, get_args
 
 from htsat.errors import ConfigError, did_you_mean
+
+MAX_THREADS = 1024
+MAX_BATCH = 65_536
 
 
 class Parser(argparse.ArgumentParser):
@@ -28,6 +32,8 @@ class Parser(argparse.ArgumentParser):
     def parse(self, argv: Sequence[str]) -> argparse.Namespace:
         """The values of all options."""
         args, unknown = self.parse_known_args(argv)
+        if unknown and not unknown[0].startswith("-"):
+            raise ConfigError(f"{self.prog} takes no argument {unknown[0]!r}")
         if unknown:
             raise ConfigError(
                 f"unknown option {unknown[0]!r}{did_you_mean(unknown[0], self._option_string_actions)}"
@@ -66,8 +72,51 @@ def level(text: str) -> float:
 def count(text: str) -> int:
     """A whole number, 1 or more."""
     if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"expected a whole number, at least 1, got {text!r}")
+        raise argparse.ArgumentTypeError(f"expected a whole number, at least 1, got {text!r:.80}")
     return int(text)
+
+
+def count_to(most: int) -> Callable[[str], int]:
+    """Reader of a whole number from 1 to `most`."""
+
+    def bounded(text: str) -> int:
+        number = count(text)
+        if number > most:
+            raise argparse.ArgumentTypeError(f"expected a whole number, at most {most:,}, got {text!r:.80}")
+        return number
+
+    return bounded
+
+
+def named(text: str) -> str:
+    """What has a name: not the value of a variable that is not set."""
+    if not text:
+        raise argparse.ArgumentTypeError("expected a name or a path, got ''")
+    return text
+
+
+def on_disk(text: str) -> str:
+    """A path on a disk, for what does not follow addresses."""
+    if "://" in named(text):
+        raise argparse.ArgumentTypeError(f"expected a path on a disk, got the address {text!r}")
+    return text
+
+
+def path_on_disk(text: str) -> Path:
+    """The same, as a path."""
+    return Path(on_disk(text))
+
+
+def target(text: str) -> str:
+    """Where results go: a place on a disk."""
+    if text == "-":
+        raise argparse.ArgumentTypeError("expected a path, got '-' (./- for a file of that name)")
+    return on_disk(text)
+
+
+def target_path(text: str) -> Path:
+    """The same, as a path."""
+    return Path(target(text))
 
 
 def _number(text: str) -> float:
@@ -82,13 +131,14 @@ def add_inputs(parser: Parser) -> None:
     parser.add_argument(
         "inputs",
         nargs="+",
+        type=named,
         metavar="INPUT",
         help="file, folder (all below it), glob pattern, manifest (.csv, .tsv, .jsonl, .parquet), "
         ".tar shard, s3://..., - (standard input)",
     )
     parser.add_argument(
         "--jobs",
-        type=count,
+        type=count_to(MAX_THREADS),
         default=1,
         metavar="N",
         help="threads that decode ahead of the network (default: 1)",
@@ -102,7 +152,9 @@ def add_text_output(parser: Parser, formats: Iterable[str]) -> None:
         choices=list(formats),
         help="(default: by the suffix of PATH, table on a terminal, else csv)",
     )
-    parser.add_argument("-o", "--output", metavar="PATH", help="file, or folder/ for one file per recording")
+    parser.add_argument(
+        "-o", "--output", type=target, metavar="PATH", help="file, or folder/ for one file per recording"
+    )
 
 
 def add_model_options(parser: Parser) -> None:
@@ -110,7 +162,7 @@ def add_model_options(parser: Parser) -> None:
     group = add_engine_options(parser)
     group.add_argument(
         "--batch-size",
-        type=count,
+        type=count_to(MAX_BATCH),
         metavar="N",
         help="clips that run together (default: 20 s of sound on a processor, 160 s elsewhere)",
     )
@@ -132,6 +184,7 @@ def add_engine_options(parser: Parser) -> argparse._ArgumentGroup:
     group = parser.add_argument_group("model")
     group.add_argument(
         "--model",
+        type=named,
         metavar="M",
         help="name, model file (also an exported one) or hf://owner/repo (default: the one inside)",
     )
@@ -154,7 +207,9 @@ def add_engine_options(parser: Parser) -> argparse._ArgumentGroup:
         metavar="DBFS",
         help="clips whose RMS is below this level are silence, which costs nothing (default: off)",
     )
-    group.add_argument("--threads", type=count, metavar="N", help="processor threads (default: all cores)")
+    group.add_argument(
+        "--threads", type=count_to(MAX_THREADS), metavar="N", help="processor threads (default: all cores)"
+    )
     group.add_argument(
         "--short",
         choices=["repeat", "pad"],

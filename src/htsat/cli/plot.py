@@ -8,7 +8,7 @@ from pathlib import Path
 from htsat.bulk.inputs import STANDARD_INPUT
 from htsat.cli.detect import add_rules, choose_rules
 from htsat.cli.listening import check_output_file, load_model, require_classes
-from htsat.cli.parser import Parser, add_model_options, seconds
+from htsat.cli.parser import Parser, add_model_options, on_disk, seconds, target
 from htsat.data.label_files import read_label_file
 from htsat.errors import ConfigError
 from htsat.pictures.lanes import ClipEvents
@@ -56,10 +56,11 @@ def _parser() -> Parser:
         "Draw a recording: its spectrogram, and the events and scores of what is heard in it.",
         "htsat plot street.flac -o street.html --threshold 0.5",
     )
-    parser.add_argument("file", metavar="FILE", help="the recording")
+    parser.add_argument("file", type=on_disk, metavar="FILE", help="the recording")
     parser.add_argument(
         "-o",
         "--output",
+        type=target,
         required=True,
         metavar="PATH",
         help="picture (.png, .svg, .pdf), or page that plays the sound too (.html)",

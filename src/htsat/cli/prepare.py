@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from htsat.cli import prepare_soundscapes
 from htsat.cli.main import EXIT_FAILED
-from htsat.cli.parser import Parser, count
+from htsat.cli.parser import MAX_THREADS, Parser, count_to, target_path
 from htsat.cli.terminal import say
 from htsat.data.prepare.checks import DROPPABLE, N_FULL, default_jobs
 from htsat.data.prepare.facts import Examined
@@ -80,7 +80,9 @@ def _parser(name: str) -> Parser:
     kind = _KINDS[name]
     parser = Parser(f"prepare {name}", f"{kind.description}: check it and write a manifest.", kind.example)
     parser.add_argument("source", type=Path, metavar="SOURCE", help="where the data set lies")
-    parser.add_argument("-o", "--output", type=Path, required=True, metavar="FOLDER", help="folder to write")
+    parser.add_argument(
+        "-o", "--output", type=target_path, required=True, metavar="FOLDER", help="folder to write"
+    )
     kind.add_options(parser)
     parser.add_argument(
         "--check",
@@ -101,7 +103,11 @@ def _parser(name: str) -> Parser:
         help=f"of the manifest (default: tsv up to {N_TSV:,} clips, then parquet)",
     )
     parser.add_argument(
-        "--jobs", type=count, default=default_jobs(), metavar="N", help="threads (default: all cores)"
+        "--jobs",
+        type=count_to(MAX_THREADS),
+        default=default_jobs(),
+        metavar="N",
+        help="threads (default: all cores)",
     )
     return parser
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import re
 import sys
 from argparse import Namespace
@@ -13,7 +14,7 @@ from tqdm import tqdm
 from htsat.audio import SUFFIXES
 from htsat.cli.labelled import read_labelled
 from htsat.cli.main import EXIT_FAILED
-from htsat.cli.parser import Parser, count, probability, seconds
+from htsat.cli.parser import MAX_THREADS, Parser, count, count_to, probability, seconds, target_path
 from htsat.cli.terminal import say
 from htsat.data.soundscapes.activity import Activity
 from htsat.data.soundscapes.pool import Pool, find_pool
@@ -82,7 +83,7 @@ def _attribution(args: Namespace, pool: Pool) -> str:
         line
         for path in dict.fromkeys(files)
         if path.is_file()
-        for line in path.read_text(encoding="utf-8", errors="surrogateescape").splitlines(keepends=True)
+        for line in io.StringIO(path.read_text(encoding="utf-8", errors="surrogateescape"))
     ]
     named = [_CREDIT.match(line) for line in lines]
     return "".join(line for line, name in zip(lines, named, strict=True) if not name or name[1] in heard)
@@ -139,7 +140,7 @@ def _parser() -> Parser:
     parser = Parser("prepare soundscapes", _DESCRIPTION, _EXAMPLE)
     add = parser.add_argument
     add("source", type=Path, metavar="DATA", help="manifest of labelled clips, or folder as for finetune")
-    add("-o", "--output", type=Path, required=True, metavar="FOLDER", help="folder to write")
+    add("-o", "--output", type=target_path, required=True, metavar="FOLDER", help="folder to write")
     add("--n", type=count, default=1000, metavar="N", help="recordings (default: 1000)")
     add("--duration", type=seconds, default=10.0, metavar="S", help="of each (default: 10)")
     add("--sample-rate", type=count, default=32_000, metavar="HZ", help="(default: 32000)")
@@ -152,7 +153,7 @@ def _parser() -> Parser:
         help="deal the sources into so many groups that share none; a recording is made of one "
         "(default: 5, or as many as each class has sources for)",
     )
-    add("--jobs", type=count, default=1, metavar="N", help="threads (default: 1)")
+    add("--jobs", type=count_to(MAX_THREADS), default=1, metavar="N", help="threads (default: 1)")
     _add_sources(parser)
     _add_mixture(parser)
     return parser

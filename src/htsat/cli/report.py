@@ -12,7 +12,7 @@ from htsat.bulk.inputs import Input
 from htsat.cli.finding import Finding, add_finding, find
 from htsat.cli.listening import Batch, shows_progress
 from htsat.cli.main import EXIT_FAILED
-from htsat.cli.parser import Parser
+from htsat.cli.parser import Parser, target
 from htsat.cli.terminal import say
 from htsat.errors import ConfigError, HtsatError
 from htsat.reports.choice import Choice, Place
@@ -99,7 +99,7 @@ def _parser() -> Parser:
         "htsat report recordings/ -o report.html --threshold 0.5 --jobs 2",
     )
     add_finding(parser)
-    parser.add_argument("-o", "--output", required=True, metavar="PATH", help="the page (.html)")
+    parser.add_argument("-o", "--output", type=target, required=True, metavar="PATH", help="the page (.html)")
     parser.add_argument("--title", metavar="TEXT", help="(default: the names of the inputs)")
     parser.add_argument(
         "--examples",

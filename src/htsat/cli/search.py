@@ -11,7 +11,7 @@ import numpy as np
 from tqdm import tqdm
 
 from htsat.cli.listening import load_model
-from htsat.cli.parser import Parser, add_model_options, seconds
+from htsat.cli.parser import Parser, add_model_options, on_disk, path_on_disk, seconds
 from htsat.cli.searching import add_list_options, add_per, model_file, show
 from htsat.cli.terminal import say
 from htsat.errors import AudioError, CheckpointError, ConfigError, HtsatError
@@ -122,9 +122,9 @@ def _parser() -> Parser:
         "With --text, words are the query; the index must be that of a converted CLAP model.",
         "htsat search dog.wav index.parquet --top 5",
     )
-    parser.add_argument("queries", nargs="*", metavar="QUERY", help="recordings to look for")
+    parser.add_argument("queries", nargs="*", type=on_disk, metavar="QUERY", help="recordings to look for")
     parser.add_argument(
-        "index", type=Path, metavar="INDEX", help=".parquet or .npy file, or a folder of them"
+        "index", type=path_on_disk, metavar="INDEX", help=".parquet or .npy file, or a folder of them"
     )
     parser.add_argument("--start", type=seconds, metavar="S", help="look for what QUERY holds from here on")
     parser.add_argument("--end", type=seconds, metavar="S", help="look for what QUERY holds up to here")

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from htsat.checkpoints.resolve import resolve
-from htsat.cli.parser import Parser, count
+from htsat.cli.parser import Parser, count, target_path
 from htsat.engines.choose import EngineSettings
 from htsat.files import write_text
 from htsat.search.listing import LISTINGS, Rows
@@ -28,7 +28,7 @@ def add_list_options(parser: Parser, usual_top: str) -> None:
         choices=list(LISTINGS),
         help="(default: by the suffix of PATH, table on a terminal, else csv)",
     )
-    parser.add_argument("-o", "--output", type=Path, metavar="PATH", help="file for the list")
+    parser.add_argument("-o", "--output", type=target_path, metavar="PATH", help="file for the list")
 
 
 def add_per(parser: Parser) -> None:

@@ -14,7 +14,7 @@ from htsat.bulk.inputs import Input
 from htsat.cli.finding import add_finding, find
 from htsat.cli.listening import Batch, shows_progress
 from htsat.cli.main import EXIT_FAILED
-from htsat.cli.parser import Parser, count, seconds
+from htsat.cli.parser import Parser, count, seconds, target
 from htsat.cli.terminal import say
 from htsat.errors import ConfigError, HtsatError
 from htsat.reports.choice import Choice, Choose, Place
@@ -133,7 +133,12 @@ def _parser() -> Parser:
     )
     add_finding(parser)
     parser.add_argument(
-        "-o", "--output", required=True, metavar="FOLDER", help="what is there already is not replaced"
+        "-o",
+        "--output",
+        type=target,
+        required=True,
+        metavar="FOLDER",
+        help="what is there already is not replaced",
     )
     parser.add_argument(
         "--per-class", type=count, default=50, metavar="N", help="most segments of a class (default: 50)"

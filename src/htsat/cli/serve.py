@@ -8,13 +8,14 @@ import os
 import socket
 import threading
 import webbrowser
-from argparse import Namespace
-from contextlib import closing
-from pathlib import Path
-from typing import TYPE_CHECKING
+from argparse import ArgumentTypeError, Namespace
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, closing, suppress
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from htsat.cli.listening import load_model
-from htsat.cli.parser import Parser, add_model_options, count, seconds
+from htsat.cli.parser import Parser, add_model_options, count, path_on_disk, seconds
 from htsat.cli.terminal import say
 from htsat.errors import ConfigError, HtsatError
 
@@ -44,25 +45,26 @@ def main(argv: list[str]) -> int:
 
         app = create_app(model, settings)
         address = _address(args.host, listening.getsockname()[1])
-        say(f"listening at {address} (Ctrl-C ends)")
-        if args.open:
-            _show(f"{address}?token={settings.token}" if settings.token else address)
+        shown = f"{address}?token={settings.token}" if settings.token else address
+        problems = _watched(app, partial(_welcome, address, shown if args.open else None))
         _serve(app, listening)
+    if problems:
+        raise problems[0]
     return 0
 
 
 def _settings(args: Namespace) -> ServiceSettings:
     from htsat.web.settings import ServiceSettings
 
-    if args.port > _LARGEST_PORT:
-        raise ConfigError(f"--port must be at most {_LARGEST_PORT}, got {args.port}")
     for path in args.recordings:
         if not path.exists():
             raise HtsatError(f"{path}: no such file or folder")
+    if args.no_token and args.token is not None:
+        raise ConfigError("--token and --no-token are given; one of them holds")
     settings = ServiceSettings(
         host=args.host,
         allowed_hosts=tuple(args.allowed_host),
-        token=None if args.no_token else args.token,
+        token=None if args.no_token else _token(args.token),
         max_upload_bytes=args.max_upload_mb * 1_000_000,
         max_duration_s=args.max_duration_s,
         queue_length=args.queue,
@@ -74,6 +76,11 @@ def _settings(args: Namespace) -> ServiceSettings:
             f"--host {args.host} is reached by other machines: give a --token, or say --no-token"
         )
     return settings
+
+
+def _token(given: str | None) -> str | None:
+    """What was given, or stands in the environment."""
+    return os.environ.get(_TOKEN_VARIABLE) if given is None else given
 
 
 def _bound(host: str, port: int) -> socket.socket:
@@ -99,13 +106,34 @@ def _address(host: str, port: int) -> str:
     return f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
 
 
-def _show(address: str) -> None:
-    """Open a browser, which may take its time."""
-    threading.Thread(target=webbrowser.open, args=[address], daemon=True).start()
+def _watched(app: Starlette, begun: Callable[[], None]) -> list[Exception]:
+    """What goes wrong when an application begins or ends; `begun` is called when it has begun."""
+    problems: list[Exception] = []
+    lifespan = app.router.lifespan_context
+
+    @asynccontextmanager
+    async def watched(app: Any) -> AsyncIterator[None]:
+        try:
+            async with lifespan(app):
+                begun()
+                yield
+        except Exception as error:
+            problems.append(error)
+            raise
+
+    app.router.lifespan_context = watched
+    return problems
+
+
+def _welcome(address: str, shown: str | None) -> None:
+    """Say where it listens, and open a browser there, which may take its time."""
+    say(f"listening at {address} (Ctrl-C ends)")
+    if shown is not None:
+        threading.Thread(target=webbrowser.open, args=[shown], daemon=True).start()
 
 
 def _serve(app: Starlette, listening: socket.socket) -> None:
-    """Answer until Ctrl-C, which is the usual end."""
+    """Answer until Ctrl-C, which is the usual end, or until the application cannot begin."""
     import uvicorn
 
     config = uvicorn.Config(
@@ -121,14 +149,11 @@ def _serve(app: Starlette, listening: socket.socket) -> None:
         timeout_graceful_shutdown=_GRACE_S,
     )
     server = uvicorn.Server(config)
-    # What is cut off by Ctrl-C is no error.
-    logging.getLogger("uvicorn.error").addFilter(lambda _: not server.should_exit)
-    try:
+    # What is cut off by Ctrl-C is no error, and why an application cannot begin is said in one line.
+    logging.getLogger("uvicorn.error").addFilter(lambda _: server.started and not server.should_exit)
+    # Uvicorn leaves by SystemExit where the application cannot begin; the only other reason is Ctrl-C.
+    with suppress(KeyboardInterrupt, SystemExit):
         server.run(sockets=[listening])
-    except KeyboardInterrupt:
-        return
-    if not server.started:
-        raise HtsatError("the service did not start")
 
 
 def _parser() -> Parser:
@@ -138,11 +163,15 @@ def _parser() -> Parser:
         "htsat serve recordings/ --open",
     )
     parser.add_argument(
-        "recordings", nargs="*", type=Path, metavar="PATH", help="files and folders that the page shows"
+        "recordings",
+        nargs="*",
+        type=path_on_disk,
+        metavar="PATH",
+        help="files and folders that the page shows",
     )
     parser.add_argument("--open", action="store_true", help="open the page in a browser")
     parser.add_argument(
-        "--workspace", type=Path, metavar="FOLDER", help="where the page keeps what is given to it"
+        "--workspace", type=path_on_disk, metavar="FOLDER", help="where the page keeps what is given to it"
     )
     _add_access(parser)
     _add_limits(parser)
@@ -162,7 +191,6 @@ def _add_access(parser: Parser) -> None:
     )
     group.add_argument(
         "--token",
-        default=os.environ.get(_TOKEN_VARIABLE),
         metavar="T",
         help=f"what every request must bring (default: the environment variable {_TOKEN_VARIABLE})",
     )
@@ -198,4 +226,6 @@ def _add_limits(parser: Parser) -> None:
 
 
 def _port(text: str) -> int:
-    return 0 if text == "0" else count(text)
+    if not (text.isdecimal() and int(text) <= _LARGEST_PORT):
+        raise ArgumentTypeError(f"expected a whole number from 0 to {_LARGEST_PORT}, got {text!r:.80}")
+    return int(text)

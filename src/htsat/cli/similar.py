@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from argparse import Namespace
-from pathlib import Path
 
-from htsat.cli.parser import Parser, probability, seconds
+from htsat.cli.parser import Parser, path_on_disk, probability, seconds
 from htsat.cli.searching import add_list_options, add_per, show
 from htsat.cli.terminal import say
 from htsat.errors import ConfigError
@@ -69,7 +68,7 @@ def _parser() -> Parser:
         "htsat similar index.parquet dog.wav",
     )
     parser.add_argument(
-        "index", type=Path, metavar="INDEX", help=".parquet or .npy file, or a folder of them"
+        "index", type=path_on_disk, metavar="INDEX", help=".parquet or .npy file, or a folder of them"
     )
     parser.add_argument(
         "recordings", nargs="*", metavar="RECORDING", help="as the index calls it, or the end of its path"

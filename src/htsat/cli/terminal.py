@@ -3,32 +3,51 @@
 from __future__ import annotations
 
 import io
+import os
 import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 """Characters that move the cursor, clear the screen or type for the user; not the ends of lines and tabs."""
 
+_STREAMS = {"stdin": "r", "stdout": "w", "stderr": "w"}
+
 
 def printable(text: str) -> str:
     """The text with control characters spelled out, as in `\\x1b[2J`."""
-    return _CONTROL.sub(lambda found: repr(found[0])[1:-1], text)
+    return _CONTROL.sub(_spelled, text)
+
+
+def one_line(message: str) -> str:
+    """The same for a message: a name with a line feed in it does not begin a line of its own."""
+    return printable(message).replace("\n", r"\n")
 
 
 def say(message: str) -> None:
     """Tell the user one line, beside a progress bar if there is one."""
     from tqdm import tqdm
 
-    tqdm.write(f"htsat: {printable(message)}", file=sys.stderr)
+    tqdm.write(f"htsat: {one_line(message)}", file=sys.stderr)
 
 
-def take_any_name() -> None:
-    """Let standard output and error take file names that are not text in the encoding of the terminal."""
+def open_streams() -> None:
+    """Let output and error take file names that are not text in the encoding of the terminal.
+
+    Of a stream that the caller has closed (`>&-`) nothing is read, and what is written to it is lost.
+    """
+    for name, mode in _STREAMS.items():
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115 - to the end
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(encoding="utf-8", errors="surrogateescape")
+
+
+def _spelled(found: re.Match[str]) -> str:
+    return repr(found[0])[1:-1]
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from htsat.checkpoints.resolve import resolve
 from htsat.cli.labelled import clip_bar, read_labelled
 from htsat.cli.listening import check_output_file, load_model, require_classes
 from htsat.cli.main import EXIT_FAILED
-from htsat.cli.parser import Parser, add_model_options, count
+from htsat.cli.parser import Parser, add_model_options, count, target, target_path
 from htsat.cli.terminal import say
 from htsat.data.manifest import MANIFEST_NAMES, Manifest
 from htsat.errors import ConfigError
@@ -77,7 +77,9 @@ def _parser() -> Parser:
         metavar="MANIFEST|DATASET",
         help="development recordings: manifest, its folder, or a folder with label files",
     )
-    parser.add_argument("-o", "--output", required=True, metavar="MODEL", help="model file to write")
+    parser.add_argument(
+        "-o", "--output", type=target, required=True, metavar="MODEL", help="model file to write"
+    )
     parser.add_argument("--fold", metavar="NAME", help="only the clips of this fold (default: all)")
     parser.add_argument(
         "--objective",
@@ -106,10 +108,12 @@ def _parser() -> Parser:
         action="store_true",
         help="also choose on either half of the recordings and measure on the other: this does not flatter",
     )
-    parser.add_argument("--report", metavar="PATH.json", help="write all figures and rules there")
+    parser.add_argument(
+        "--report", type=target, metavar="PATH.json", help="write all figures and rules there"
+    )
     parser.add_argument(
         "--pictures",
-        type=Path,
+        type=target_path,
         metavar="FOLDER",
         help=f"draw how probabilities fit, before and after ({_PICTURE})",
     )

@@ -8,12 +8,12 @@ messages call them, without the folder: `shard-000000.tar[512]`.
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterable
 from pathlib import Path, PurePath
 
 from htsat.data.clip import Clip
 from htsat.data.label_files import read_label_file
+from htsat.errors import DataError
 from htsat.files import atomic_path
 from htsat.scores import SoundEvent
 
@@ -60,10 +60,23 @@ class EventFiles:
 
 
 def write_events(path: Path, events: Iterable[tuple[str, Events]]) -> None:
-    """Write the events of recordings, given by their names in the file."""
-    with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, delimiter="\t", lineterminator="\n", quoting=csv.QUOTE_NONE, quotechar=None)
-        writer.writerow(_COLUMNS)
+    """Write the events of recordings, given by their names in the file.
+
+    Raises:
+        DataError: when a name cannot stand in such a table.
+    """
+    with (
+        atomic_path(path) as temporary,
+        temporary.open("w", encoding="utf-8", errors="surrogateescape", newline="") as file,
+    ):
+        file.write("\t".join(_COLUMNS) + "\n")
         for name, heard in events:
-            rows = [(name, event.onset_s, event.offset_s, event.label) for event in heard]
-            writer.writerows(rows or [(name, "", "", "")])
+            rows = [(name, str(event.onset_s), str(event.offset_s), event.label) for event in heard]
+            file.writelines(map(_line, rows or [(name, "", "", "")]))
+
+
+def _line(cells: tuple[str, ...]) -> str:
+    for cell in cells:
+        if set(cell) & set("\t\r\n"):
+            raise DataError(f"{cell!r}: a name with a tab or the end of a line cannot stand in a table")
+    return "\t".join(cells) + "\n"

@@ -42,6 +42,7 @@ __all__ = [
     "write_manifest",
 ]
 
+_BREAKS = frozenset("\r\n")
 NEGATIVE_FOLDER = "_negative"
 INDEX_NAME = "index.parquet"
 """The manifest of packed recordings, which lies beside their shards."""
@@ -157,7 +158,14 @@ def read_manifest(path: Path) -> Manifest:
 
 
 def write_manifest(path: Path, manifest: Manifest) -> None:
-    """Write a manifest, `.parquet` or TSV, and its `labels.txt`; paths below its folder are made relative."""
+    """Write a manifest, `.parquet` or TSV, and its `labels.txt`; paths below its folder are made relative.
+
+    Raises:
+        DataError: when a text cannot stand in one of them.
+    """
+    for name in manifest.labels:
+        if not _BREAKS.isdisjoint(name):
+            raise DataError(f"{path}: label {name!r} holds a line break and cannot stand in labels.txt")
     write_clips(path, manifest.clips)
     with atomic_path(path.parent / "labels.txt") as temporary:
         temporary.write_text("".join(f"{name}\n" for name in manifest.labels), encoding="utf-8")
@@ -193,7 +201,10 @@ def label_order(folder: Path, clips: Iterable[Clip]) -> LabelSet:
     listed = folder / "labels.txt"
     if listed.is_file():
         try:
-            return LabelSet.of(listed.read_text(encoding="utf-8").splitlines())
+            with listed.open(
+                encoding="utf-8"
+            ) as lines:  # names may hold what `splitlines` takes for their end
+                return LabelSet.of(line.removesuffix("\n") for line in lines)
         except (DataError, UnicodeDecodeError) as error:
             raise DataError(f"{listed}: {error}") from None
     return LabelSet.of(sorted({label for clip in clips for label in clip.labels}))

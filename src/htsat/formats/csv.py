@@ -6,12 +6,11 @@
 from __future__ import annotations
 
 import csv
-import io
-from collections.abc import Iterable
 from pathlib import Path
 
+from htsat.formats.csv_rows import csv_text
 from htsat.formats.event_columns import events_by_file, find_columns, header_of, read_rows
-from htsat.formats.label_text import label_text
+from htsat.formats.label_text import table_text
 from htsat.formats.recording import (
     DetectedRecording,
     Format,
@@ -25,15 +24,15 @@ from htsat.scores import SoundEvent, Tag
 
 
 def _describe_tags(recording: TaggedRecording) -> str:
-    return _rows((recording.file, tag.label, probability_text(tag.probability)) for tag in recording.tags)
+    return csv_text((recording.file, tag.label, probability_text(tag.probability)) for tag in recording.tags)
 
 
 def _describe_events(recording: DetectedRecording) -> str:
-    return _rows(_cells(recording.file, event) for event in recording.events)
+    return csv_text(_cells(recording.file, event) for event in recording.events)
 
 
 def _describe_with_bands(recording: DetectedRecording) -> str:
-    return _rows(
+    return csv_text(
         (*_cells(recording.file, event), *(map(frequency_text, event.band) if event.band else ("", "")))
         for event in recording.events
     )
@@ -42,12 +41,6 @@ def _describe_with_bands(recording: DetectedRecording) -> str:
 def _cells(file: str, event: SoundEvent) -> tuple[str, ...]:
     times = time_text(event.onset_s), time_text(event.offset_s)
     return (file, *times, event.label, probability_text(event.probability))
-
-
-def _rows(rows: Iterable[tuple[str, ...]]) -> str:
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(rows)
-    return text.getvalue()
 
 
 TAGS = Format(".csv", "file,label,probability\n", _describe_tags)
@@ -70,12 +63,13 @@ def read_events(path: Path) -> dict[str, list[SoundEvent]]:
     """The events of each file that the table names, with tabs and semicolons for commas too.
 
     `EVENTS` writes such tables, others have the usual names for the same columns. Where no column tells the
-    file, all events are about `THIS_RECORDING`. Probabilities that are not told are 1.
+    file, all events are about `THIS_RECORDING`. Probabilities that are not told are 1. Names of files may be
+    no text.
 
     Raises:
         DataError: naming file and line.
     """
-    text = label_text(path)
+    text = table_text(path)
     columns = find_columns(path, header_of(text))
     return events_by_file(read_rows(path, text), columns)
 

@@ -9,22 +9,24 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterator
 from pathlib import Path, PurePath
 from typing import Any, NamedTuple
 
 from htsat.errors import DataError, did_you_mean
 from htsat.formats.bounded import some_names
-from htsat.formats.label_text import checked_event, label_text, place, seconds
+from htsat.formats.label_text import checked_event, place, seconds, table_text
 from htsat.formats.recording import DetectedRecording, Format, one_line, time_text
 from htsat.scores import SoundEvent
 
 _EVENT_COLUMNS = ("filename", "onset", "offset", "event_label")
 _DURATION_COLUMNS = ("filename", "duration")
+_BREAKS = re.compile(r"[\t\r\n]")
 
 
 def _describe_events(recording: DetectedRecording) -> str:
-    name = one_line(PurePath(recording.file).name)
+    name = _BREAKS.sub(" ", PurePath(recording.file).name)
     return "".join(
         f"{name}\t{time_text(event.onset_s)}\t{time_text(event.offset_s)}\t{one_line(event.label)}\n"
         for event in recording.events
@@ -76,7 +78,8 @@ class _Row(NamedTuple):
 
 
 def _rows(path: Path, kind: str, columns: tuple[str, ...]) -> Iterator[_Row]:
-    reader = csv.reader(io.StringIO(label_text(path)), delimiter="\t", quoting=csv.QUOTE_NONE)
+    lines = io.StringIO(table_text(path), newline="")
+    reader = csv.reader(lines, delimiter="\t", quoting=csv.QUOTE_NONE)
     cells_of_rows = _rows_of(path, reader)
     places = _places(path, kind, next(cells_of_rows, []), columns)
     for cells in cells_of_rows:

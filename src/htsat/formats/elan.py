@@ -77,8 +77,8 @@ def _describe_events(recording: DetectedRecording) -> str:
 def _media(file: str) -> dict[str, str]:
     """Where ELAN looks for the recording: at its place, and beside the document."""
     path = PurePath(file)
-    beside = "./" + quote(path.name, errors="replace")
-    absolute = "file:///" + quote(path.as_posix().lstrip("/"), errors="replace")
+    beside = "./" + quote(path.name, errors="surrogateescape")
+    absolute = "file:///" + quote(path.as_posix().lstrip("/"), errors="surrogateescape")
     url = absolute if path.is_absolute() else beside
     mime_type = mimetypes.guess_type(path.name)[0] or "unknown"
     return {"url": escape(url), "mime_type": escape(mime_type), "beside": escape(beside)}

@@ -28,6 +28,7 @@ from htsat.formats.embeddings import (
     Origin,
     mark_of,
 )
+from htsat.formats.no_text import named
 from htsat.scores import FloatArray, Seconds
 
 _COLUMNS = ("file", "start", "embedding")
@@ -213,7 +214,7 @@ def _places(batch: Any) -> Places:
     files, starts_s = batch.column("file"), batch.column("start")
     if files.null_count or starts_s.null_count:
         raise ValueError("rows without file or start")
-    return Places(files.to_pylist(), np.asarray(starts_s, np.float64))
+    return Places([named(file) for file in files.to_pylist()], np.asarray(starts_s, np.float64))
 
 
 def _vectors(batch: Any, file: _ParquetFile) -> FloatArray:

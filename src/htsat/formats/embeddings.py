@@ -6,10 +6,8 @@ Both say what made the vectors: `.parquet` in its metadata, `NAME.npy` in `NAME.
 
 from __future__ import annotations
 
-import csv
 import dataclasses
 import hashlib
-import io
 import json
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -22,6 +20,8 @@ from numpy.lib import format as npy
 
 from htsat.errors import DataError, MissingExtraError
 from htsat.files import atomic_path, text_path
+from htsat.formats.csv_rows import csv_text
+from htsat.formats.no_text import spelled, utf8_json
 from htsat.formats.recording import time_text
 from htsat.scores import FloatArray, Seconds
 
@@ -61,7 +61,7 @@ class Origin:
 
     def to_json(self) -> str:
         """One line of JSON."""
-        return json.dumps(dataclasses.asdict(self), ensure_ascii=False)
+        return utf8_json(json.dumps(dataclasses.asdict(self), ensure_ascii=False))
 
     @classmethod
     def from_json(cls, text: str | bytes, where: Path) -> Origin:
@@ -111,9 +111,7 @@ def rows_of(recording: EmbeddedRecording) -> Iterator[tuple[str, str]]:
 
 def rows_text(rows: Iterable[tuple[str, str]]) -> bytes:
     """Rows of the list as they stand in it."""
-    text = io.StringIO(newline="")
-    csv.writer(text, lineterminator="\n").writerows(rows)
-    return text.getvalue().encode("utf-8", "surrogateescape")
+    return csv_text(rows).encode("utf-8", "surrogateescape")
 
 
 @contextmanager
@@ -148,8 +146,8 @@ def _write_vectors(path: Path, vectors: FloatArray) -> None:
 def write_origin(path: Path, origin: Origin, vector_file: Path, row_file: Path) -> None:
     """Write what made the vectors, with what tells that these two files belong to it."""
     mark = {MARK: mark_of(np.load(vector_file, mmap_mode="r"), row_file)}
-    text = json.dumps(dataclasses.asdict(origin) | mark, ensure_ascii=False)
-    path.write_text(f"{text}\n", encoding="utf-8", errors="surrogateescape")
+    text = utf8_json(json.dumps(dataclasses.asdict(origin) | mark, ensure_ascii=False))
+    path.write_text(f"{text}\n", encoding="utf-8")
 
 
 def mark_of(vectors: FloatArray, row_file: Path) -> str:
@@ -221,15 +219,14 @@ def _table(recordings: list[EmbeddedRecording], origin: Origin) -> Any:
     import pyarrow as pa
 
     vectors = np.concatenate([recording.vectors for recording in recordings])
-    # Parquet holds text; a file name that is none keeps its readable part.
-    names = [recording.file.encode(errors="replace").decode() for recording in recordings]
+    names = [spelled(recording.file) for recording in recordings]
     counts = [len(recording.vectors) for recording in recordings]
     columns = {
         "file": pa.array(np.repeat(np.array(names, object), counts), pa.string()),
         "start": pa.array(np.concatenate([recording.starts_s for recording in recordings])),
         "embedding": pa.FixedSizeListArray.from_arrays(pa.array(vectors.reshape(-1)), vectors.shape[1]),
     }
-    made_by = origin.to_json().encode(errors="replace")
+    made_by = origin.to_json().encode()
     return pa.table(columns).replace_schema_metadata({ORIGIN_KEY: made_by})
 
 

@@ -44,6 +44,7 @@ _UNIT = re.compile(
     r"(?<![\s_-])[\s_-]*[(\[](?:s|secs?|seconds|hz)[)\]]$|(?<![\s_-])[\s_-]+(?:s|secs?|seconds|hz)$"
 )
 _SPACES = re.compile(r"[\s_-]+")
+_LINE = re.compile(r"[^\r\n]*")
 
 MAX_COLUMNS = 4096
 """Of a table: a row that is shorter is filled up to them."""
@@ -72,9 +73,8 @@ class Columns(NamedTuple):
 
 def header_of(text: str) -> list[str]:
     """The names of the columns of a table; none where its first line is no header."""
-    line = text.partition("\n")[0]
     try:
-        names: list[str] = next(_reader(line), [])
+        names: list[str] = next(_reader(_first_line(text)), [])
     except csv.Error:
         return []
     return [name.strip() for name in names]
@@ -182,7 +182,12 @@ def _known(role: Role, names: Sequence[str]) -> list[str]:
 
 def _reader(text: str) -> Any:
     """Tables with tabs have no quotes: what looks like one is a part of the label."""
-    header = text.partition("\n")[0]
+    header, lines = _first_line(text), io.StringIO(text, newline="")
     if "\t" in header:
-        return csv.reader(io.StringIO(text), delimiter="\t", quoting=csv.QUOTE_NONE)
-    return csv.reader(io.StringIO(text), delimiter=";" if ";" in header else ",")
+        return csv.reader(lines, delimiter="\t", quoting=csv.QUOTE_NONE)
+    return csv.reader(lines, delimiter=";" if ";" in header else ",")
+
+
+def _first_line(text: str) -> str:
+    found = _LINE.match(text)
+    return found[0] if found else ""

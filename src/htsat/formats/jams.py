@@ -15,6 +15,7 @@ from typing import Any
 from htsat.errors import DataError
 from htsat.formats.bounded import some_names
 from htsat.formats.label_text import THIS_RECORDING, checked_duration, checked_event, label_text, place
+from htsat.formats.no_text import utf8_json
 from htsat.formats.recording import DetectedRecording, Format, last_offset_s
 from htsat.scores import SoundEvent
 
@@ -50,7 +51,7 @@ def _describe_events(recording: DetectedRecording) -> str:
         ],
         "sandbox": {},
     }
-    return json.dumps(document, ensure_ascii=False, allow_nan=False, indent=2) + "\n"
+    return utf8_json(json.dumps(document, ensure_ascii=False, allow_nan=False, indent=2)) + "\n"
 
 
 def _observation(event: SoundEvent) -> dict[str, object]:

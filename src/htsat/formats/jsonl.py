@@ -12,6 +12,7 @@ from typing import Any
 
 from htsat.errors import DataError
 from htsat.formats.label_text import checked_band, checked_duration, checked_event, label_text, place
+from htsat.formats.no_text import utf8_json
 from htsat.formats.recording import DetectedRecording, Format, TaggedRecording, reading
 from htsat.scores import SoundEvent, Tag
 
@@ -39,7 +40,7 @@ def _fields(event: SoundEvent) -> dict[str, object]:
 
 
 def _line(document: Mapping[str, object]) -> str:
-    return json.dumps(document, ensure_ascii=False, allow_nan=False) + "\n"
+    return utf8_json(json.dumps(document, ensure_ascii=False, allow_nan=False)) + "\n"
 
 
 def _time_s(time_s: float) -> float:

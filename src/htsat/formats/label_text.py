@@ -14,6 +14,7 @@ THIS_RECORDING = ""
 """How events are named whose file does not say which recording it is about."""
 
 _UTF16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+_NO_TEXT = re.compile(r"[\udc80-\udcff]")
 _DECIMAL_COMMA = re.compile(r"\s*\d*,\d+\s*", flags=re.ASCII)
 
 
@@ -23,14 +24,39 @@ def label_text(path: Path) -> str:
     Raises:
         DataError: when it cannot be read, is too large, or is in another encoding.
     """
-    content = file_bytes(path)
-    encoding = "utf-16" if content.startswith(_UTF16_MARKS) else "utf-8-sig"
-    try:
-        text = content.decode(encoding)
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        raise DataError(f"{path}, line {line}: is neither UTF-8 nor UTF-16 text; save it as UTF-8") from None
+    text = table_text(path)
+    require_text(path, text)
     return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def table_text(path: Path) -> str:
+    """The text of a table, which may name files whose names are no text; lines end as in the file.
+
+    Raises:
+        DataError: when it cannot be read or is too large.
+    """
+    content = file_bytes(path)
+    if not content.startswith(_UTF16_MARKS):
+        return content.decode("utf-8-sig", "surrogateescape")
+    try:
+        return content.decode("utf-16")
+    except UnicodeDecodeError as error:
+        raise _no_text(path, content.count(b"\n", 0, error.start)) from None
+
+
+def require_text(path: Path, text: str) -> None:
+    """Refuse what `table_text` lets pass in another encoding.
+
+    Raises:
+        DataError: naming file and line.
+    """
+    found = _NO_TEXT.search(text)
+    if found is not None:
+        raise _no_text(path, text.count("\n", 0, found.start()))
+
+
+def _no_text(path: Path, n_lines_before: int) -> DataError:
+    return DataError(f"{place(path, n_lines_before + 1)}: is neither UTF-8 nor UTF-16 text; save it as UTF-8")
 
 
 def place(path: Path, line: int) -> str:
@@ -108,7 +134,7 @@ def checked_event(
             f"got {onset_s:g}, {offset_s:g} and {label!r:.80}"
         )
     if not _is_text(label):
-        raise DataError(f"{where}: the label {label!r:.80} holds half a character")
+        raise DataError(f"{where}: the label {label!r:.80} is no text in UTF-8")
     if not 0 <= probability <= 1:
         raise DataError(f"{where}: expected a probability from 0 to 1, got {probability:g}")
     event = SoundEvent(label, onset_s, offset_s, probability)
@@ -116,7 +142,7 @@ def checked_event(
 
 
 def _is_text(label: str) -> bool:
-    """Whether it can be written: JSON can name halves of characters."""
+    """Whether it can be written: JSON can name halves of characters, and tables may be in other encodings."""
     try:
         label.encode()
     except UnicodeEncodeError:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from htsat.formats import csv
+from htsat.formats.no_text import utf8_json
 from htsat.formats.recording import DetectedRecording, one_line
 from htsat.scores import SoundEvent
 
@@ -30,7 +31,7 @@ def _object(source: str, event: SoundEvent) -> str:
         "label": event.label,
         "probability": round(event.probability, 6),
     }
-    return json.dumps(document, ensure_ascii=False, allow_nan=False) + "\n"
+    return utf8_json(json.dumps(document, ensure_ascii=False, allow_nan=False)) + "\n"
 
 
 def _columns(source: str, event: SoundEvent) -> str:

@@ -15,6 +15,7 @@ from typing import Any
 from htsat.errors import DataError, MissingExtraError, did_you_mean
 from htsat.files import atomic_path, text_path
 from htsat.formats.label_text import checked_band, checked_event
+from htsat.formats.no_text import named, spelled
 from htsat.formats.recording import DetectedRecording, FileFormat, TaggedRecording
 from htsat.scores import SoundEvent, Tag
 
@@ -80,8 +81,7 @@ def _rows_to(path: Path, columns: dict[str, str]) -> Iterator[Callable[[Sequence
 
 
 def _text(cell: object) -> object:
-    """Parquet holds text; a name that is none keeps its readable part."""
-    return cell.encode(errors="replace").decode() if isinstance(cell, str) else cell
+    return spelled(cell) if isinstance(cell, str) else cell
 
 
 TAGS = FileFormat(".parquet", _tags_to)
@@ -97,7 +97,7 @@ def read_tags(path: Path) -> dict[str, list[Tag]]:
     """The tags of each file that has any, as `TAGS` writes them."""
     tags: dict[str, list[Tag]] = {}
     for row in _read(path, _TAG_COLUMNS):
-        tags.setdefault(row["file"], []).append(Tag(row["label"], row["probability"]))
+        tags.setdefault(named(row["file"]), []).append(Tag(named(row["label"]), row["probability"]))
     return tags
 
 
@@ -109,7 +109,7 @@ def read_events(path: Path) -> dict[str, list[SoundEvent]]:
     """
     events: dict[str, list[SoundEvent]] = {}
     for number, row in enumerate(_read(path, _EVENT_COLUMNS), 1):
-        events.setdefault(row["file"] or "", []).append(_event(row, f"{path}, row {number}"))
+        events.setdefault(named(row["file"] or ""), []).append(_event(row, f"{path}, row {number}"))
     return events
 
 
@@ -118,7 +118,7 @@ def _event(row: dict[str, Any], where: str) -> SoundEvent:
     band = None if low_hz is None or high_hz is None else checked_band(low_hz, high_hz, where)
     onset_s, offset_s = (math.nan if row[name] is None else row[name] for name in ("onset", "offset"))
     probability = 1.0 if row["probability"] is None else row["probability"]
-    return checked_event(row["label"] or "", onset_s, offset_s, where, probability, band)
+    return checked_event(named(row["label"] or ""), onset_s, offset_s, where, probability, band)
 
 
 def _read(path: Path, columns: dict[str, str]) -> Iterator[dict[str, Any]]:

@@ -9,7 +9,7 @@ from htsat.errors import DataError
 from htsat.formats import audacity, csv, dcase, elan, jams, jsonl, parquet, raven, textgrid, webvtt
 from htsat.formats.bounded import some_names
 from htsat.formats.event_columns import has_columns, header_of
-from htsat.formats.label_text import THIS_RECORDING, label_text
+from htsat.formats.label_text import THIS_RECORDING, require_text, table_text
 from htsat.formats.recording import DetectedRecording, last_offset_s
 from htsat.scores import SoundEvent
 
@@ -76,7 +76,9 @@ def format_of(path: Path) -> str | None:
             head = file.read(4096)
         if parquet.is_parquet(head) or elan.is_elan(head):
             return "parquet" if parquet.is_parquet(head) else "elan"
-        text = label_text(path)
+        text = table_text(path)
+        if not has_columns(header_of(text)):  # tables may name files whose names are no text
+            require_text(path, text)
     except (OSError, DataError) as error:
         problem = f"{path}: {error.strerror}" if isinstance(error, OSError) else str(error)
         raise UnknownFormatError(problem) from None

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from htsat.errors import DataError, HtsatError, last_line
 from htsat.files import atomic_path
 from htsat.formats.bounded import bounded_lines
+from htsat.formats.csv_rows import csv_writer
 from htsat.formats.recording import reading
 from htsat.labels import LabelSet
 from htsat.scores import FrameGrid
@@ -63,7 +64,7 @@ def write_tsv(path: Path, table: ScoreTable) -> None:
     boundaries = [repr(float(time_s)) for time_s in table.grid.boundaries_s]
     n_digits = 9 if table.probabilities.dtype.itemsize <= 4 else 17
     with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
-        csv.writer(file, delimiter="\t", lineterminator="\n").writerow(["onset", "offset", *table.labels])
+        csv_writer(file, "\t").writerow(["onset", "offset", *table.labels])
         for onset, offset, row in zip(boundaries[:-1], boundaries[1:], table.probabilities, strict=True):
             numbers = "\t".join(f"{score:.{n_digits}g}" for score in row.tolist())
             file.write(f"{onset}\t{offset}\t{numbers}\n")

@@ -7,7 +7,7 @@ import io
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePath
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, TextIO
 
 import numpy as np
 import soundfile
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from htsat.errors import AudioError, ConfigError, DataError
 from htsat.files import atomic_path, write_text
+from htsat.formats.csv_rows import csv_text
 from htsat.pictures.lanes import Span
 from htsat.reports.excerpts import Excerpt, excerpts
 from htsat.scores import FloatArray, SoundEvent
@@ -149,15 +150,21 @@ def read_list(folder: Path) -> dict[str, Listed]:
     path = folder / LIST_NAME
     if not path.exists():
         return {}
-    text = path.read_text(encoding="utf-8", errors="surrogateescape")
-    rows = list(csv.reader(io.StringIO(text)))
+    with path.open(encoding="utf-8", errors="surrogateescape", newline="") as file:
+        rows = _rows(file)
     if not rows or tuple(rows[0]) != _COLUMNS or any(len(row) != len(_COLUMNS) for row in rows):
         raise DataError(f"{path}: is not a list of segments; choose another folder")
     return {row[0]: Listed(*row) for row in rows[1:]}
 
 
+def _rows(file: TextIO) -> list[list[str]]:
+    """The rows of a table; none if it is no CSV."""
+    try:
+        return list(csv.reader(file))
+    except csv.Error:
+        return []
+
+
 def write_list(folder: Path, listed: dict[str, Listed]) -> None:
     """Write the list of all segments of a folder."""
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows([_COLUMNS, *listed.values()])
-    write_text(folder / LIST_NAME, text.getvalue())
+    write_text(folder / LIST_NAME, csv_text([_COLUMNS, *listed.values()]))

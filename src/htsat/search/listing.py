@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from collections.abc import Callable, Iterable, Sequence
 
+from htsat.formats.csv_rows import csv_text
+from htsat.formats.no_text import utf8_json
 from htsat.formats.recording import one_line, time_text
 from htsat.search.pairs import Pair
 from htsat.search.ranking import DIGITS, Hit
@@ -28,11 +28,7 @@ def _table_line(row: Hit | Pair) -> str:
 
 
 def _csv(rows: Rows, columns: Sequence[str]) -> str:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows(_texts(row) for row in rows)
-    return text.getvalue()
+    return csv_text([columns, *map(_texts, rows)])
 
 
 def _texts(row: Iterable[str | float]) -> list[str]:
@@ -43,7 +39,7 @@ def _texts(row: Iterable[str | float]) -> list[str]:
 
 def _jsonl(rows: Rows, columns: Sequence[str]) -> str:
     documents = (dict(zip(columns, row, strict=True)) for row in rows)
-    return "".join(json.dumps(document, ensure_ascii=False) + "\n" for document in documents)
+    return "".join(utf8_json(json.dumps(document, ensure_ascii=False)) + "\n" for document in documents)
 
 
 LISTINGS: dict[str, Callable[[Rows, Sequence[str]], str]] = {"table": _table, "csv": _csv, "jsonl": _jsonl}

@@ -17,6 +17,7 @@ from htsat.files import atomic_path
 from htsat.training.experiment import Experiment
 from htsat.training.outcome import Figures
 from htsat.training.parallel import build_fabric
+from htsat.training.ranges import check_seed
 from htsat.training.split import read_folds
 from htsat.training.state import STATE_NAME
 from htsat.training.train import Watcher, resume, train
@@ -38,6 +39,8 @@ class CrossValidation:
     def __post_init__(self) -> None:
         if self.parts and self.by == "none":
             raise ConfigError("cross_validation.parts needs cross_validation.by: fold, or group")
+        for seed in self.seeds:
+            check_seed("cross_validation.seeds", seed)
 
     @property
     def is_single(self) -> bool:

@@ -10,6 +10,7 @@ from htsat.data.augment import WaveformAugmentation
 from htsat.errors import ConfigError
 from htsat.scores import Task
 from htsat.training.mixing import MixStyle, Mixup, SpecAugment
+from htsat.training.ranges import check_numbers
 
 Precision = Literal["32-true", "bf16-mixed", "16-mixed"]
 Device = Literal["auto", "cpu", "cuda", "mps"]
@@ -216,6 +217,7 @@ class Experiment:
     mix_style: MixStyle = field(default_factory=MixStyle)
 
     def __post_init__(self) -> None:
+        check_numbers(self)
         if not 0 <= self.valid_share < 1:
             raise ConfigError(f"valid_share must lie in [0, 1), got {self.valid_share}")
         for name in ("log_every", "checkpoint_every_steps"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import random
 import time
@@ -22,7 +23,7 @@ from htsat.data.manifest import Manifest, read_manifest, write_manifest
 from htsat.data.packing import Packing, pack
 from htsat.data.sampling import PartSampler, StreamedClips
 from htsat.data.stores import SoundReader, http
-from htsat.errors import DataError, MissingExtraError
+from htsat.errors import DataError, HtsatWarning, MissingExtraError
 from htsat.labels import LabelSet
 
 from .faulty_server import ENDLESS_BYTES, PASSING_FAULTS, SILENCE_S, FaultyServer
@@ -54,6 +55,7 @@ def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     waits: list[float] = []
     monkeypatch.setattr("urllib3.util.retry.time", SimpleNamespace(sleep=waits.append, time=time.time))
     monkeypatch.setattr(http, "_SILENCE_S", SILENCE_S)
+    monkeypatch.setattr(http, "_UNTOLD_S", math.inf)
     return waits
 
 
@@ -190,6 +192,23 @@ def test_a_server_that_is_not_there(reader: SoundReader, waits: list[float]) -> 
     expected = r"^http://127.0.0.1:9/a.tar: .*Connection refused.* \(asked 11 times\)$"
     with pytest.raises(DataError, match=expected):
         reader.read(clip)
+
+
+@pytest.mark.parametrize(("fault", "reason"), [("503", "answer 503"), ("reset", "Connection reset by peer")])
+def test_who_waits_for_a_server_is_told_once(
+    fault: str,
+    reason: str,
+    remote: Manifest,
+    server: FaultyServer,
+    reader: SoundReader,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(http, "_UNTOLD_S", 0.0)
+    server.faults.extend([fault, fault, fault, ""])
+    shard = address_of(remote.clips[3].path)
+    with pytest.warns(HtsatWarning, match=rf"^{shard}: .*{reason}.*; asked again, for minutes$") as told:
+        reader.read(remote.clips[3])
+    assert len(told) == 1
 
 
 @pytest.mark.parametrize(

@@ -5,15 +5,18 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+from urllib.parse import urlsplit
 
 from htsat.bulk.ray.workers import Needs
 from htsat.errors import ConfigError, HtsatError, MissingExtraError, last_line
 
 ADDRESS = "RAY_ADDRESS"
+_HERE = "local"
 _QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_BACKEND_LOG_LEVEL": "fatal"}
 _STANDARD_ERROR = 2
 _TERMINAL = "console"
@@ -21,6 +24,10 @@ _TERMINAL = "console"
 _STORE_BYTES = 100 * 2**20
 """Memory for what is on its way between processes of a cluster on this machine, beside that of lanes."""
 _LANE_STORE_BYTES = 32 * 2**20
+_MOST_PER_CORE = 16
+"""Processors that a cluster on this machine promises for each that there is: processes take memory, too."""
+_LONGEST_SILENCE_S = 10.0
+"""How long an address may take to answer. Ray would ask there for many minutes, without a word."""
 
 
 @contextmanager
@@ -31,7 +38,7 @@ def cluster_for(needs: Needs, n_workers: int | None) -> Iterator[int]:
     and not left.
 
     Raises:
-        ConfigError: when the cluster has no room for the workers.
+        ConfigError: when the cluster has no room for the workers, or the address is none.
         HtsatError: when no cluster answers.
         MissingExtraError: when Ray is not installed.
     """
@@ -69,8 +76,9 @@ def _join(ray: Any, place: dict[str, Any], handler: Any) -> None:
         with _unheard_by_terminal():
             ray.init(**place, log_to_driver=False, logging_level=logging.CRITICAL)
     except ConnectionError as error:
-        address = os.environ.get(ADDRESS)
-        raise HtsatError(f"{ADDRESS}={address}: no Ray cluster answers ({last_line(error)})") from error
+        raise _unanswered(last_line(error)) from error
+    except ValueError as error:
+        raise HtsatError(f"Ray cannot begin: {last_line(error)}") from error
     except SystemExit:
         # Ray's handler came before ours could take its place again.
         _give_back(handler)
@@ -94,16 +102,42 @@ def _unheard_by_terminal() -> Iterator[None]:
 
 def _place(needs: Needs, wanted: int | None) -> dict[str, Any]:
     """Where the cluster is: at an address, or here, with processors enough for the workers asked for."""
-    if os.environ.get(ADDRESS):
-        return {"address": os.environ[ADDRESS]}
+    address = os.environ.get(ADDRESS) or _HERE
+    if address != _HERE:
+        _check_answers(address)
+        return {"address": address}
     n_cores = os.cpu_count() or 1
     n_workers = wanted or max(1, n_cores // needs.n_processors_in_all)
+    room = n_cores * _MOST_PER_CORE // needs.n_processors_in_all
+    if n_workers > room:
+        raise _no_room(f"this machine has {n_cores} processors", room, needs)
     return {
-        "address": "local",
+        "address": _HERE,
         "include_dashboard": False,
         "num_cpus": max(n_cores, n_workers * needs.n_processors_in_all),
         "object_store_memory": _STORE_BYTES + n_workers * needs.n_lanes * _LANE_STORE_BYTES,
     }
+
+
+def _check_answers(address: str) -> None:
+    """Refuse an address where nobody is, or that is none; Ray finds by itself what is on this machine."""
+    if address == "auto":
+        return
+    try:
+        parts = urlsplit(address if "://" in address else f"//{address}")
+        place = (parts.hostname, parts.port)
+    except ValueError:
+        place = (None, None)
+    if None in place:
+        raise ConfigError(f"{ADDRESS} must be HOST:PORT, ray://HOST:PORT, auto or local, got {address!r:.80}")
+    try:
+        socket.create_connection(place, timeout=_LONGEST_SILENCE_S).close()
+    except OSError as error:
+        raise _unanswered(error.strerror or str(error)) from error
+
+
+def _unanswered(reason: str) -> HtsatError:
+    return HtsatError(f"{ADDRESS}={os.environ.get(ADDRESS)}: no Ray cluster answers ({reason})")
 
 
 def _n_workers(needs: Needs, wanted: int | None, resources: dict[str, float]) -> int:
@@ -114,10 +148,14 @@ def _n_workers(needs: Needs, wanted: int | None, resources: dict[str, float]) ->
         room = min(room, n_gpus // needs.n_gpus)
     if (wanted or 1) <= room:
         return wanted or room
+    raise _no_room(f"the cluster has {n_processors} processors and {n_gpus} GPUs", room, needs)
+
+
+def _no_room(has: str, room: int, needs: Needs) -> ConfigError:
     gpu = ", a GPU" if needs.n_gpus else ""
-    raise ConfigError(
-        f"the cluster has {n_processors} processors and {n_gpus} GPUs, room for {room} workers: each takes "
-        f"{needs.n_processors} for the network, {needs.n_lanes} that decode{gpu}"
+    return ConfigError(
+        f"{has}, room for {room} workers: each takes {needs.n_processors} for the network, "
+        f"{needs.n_lanes} that decode{gpu}"
     )
 
 

@@ -1,7 +1,8 @@
 """Recordings inside tar shards on a web server (`http`, `https`), read by ranges of bytes.
 
-A server that fails for a while is asked again, for minutes. One that goes on failing, has no such file, or
-whose shard is not the one that the manifest tells of, ends the work with one line: nothing is left out.
+A server that fails for a while is asked again, for minutes, and a warning says so. One that goes on failing,
+has no such file, or whose shard is not the one that the manifest tells of, ends the work with one line:
+nothing is left out.
 
 Needs urllib3, which comes with the extra `remote`.
 """
@@ -9,7 +10,10 @@ Needs urllib3, which comes with the extra `remote`.
 from __future__ import annotations
 
 import io
+import math
 import tarfile
+import time
+import warnings
 from contextlib import closing
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urljoin, urlsplit
@@ -19,7 +23,7 @@ from htsat.audio import Stretch, count_samples, read_stretch
 from htsat.data.clip import Clip, Member, address_of
 from htsat.data.stores.files import NamedBytes
 from htsat.data.stores.store import OpenFiles
-from htsat.errors import DataError, MissingExtraError
+from htsat.errors import DataError, HtsatWarning, MissingExtraError
 from htsat.scores import FloatArray
 
 if TYPE_CHECKING:
@@ -31,6 +35,8 @@ _N_RETRIES = 10
 _BACKOFF_S = 0.25
 _LONGEST_WAIT_S = 60.0
 """Between two attempts, whatever the server asks for: all of them take three minutes, or up to ten."""
+_UNTOLD_S = 5.0
+"""After so long somebody is told that a server is asked again."""
 _PASSING = (408, 425, 429, 500, 502, 503, 504)
 """Answers of a server that may do better later."""
 _N_DAMAGED = 3
@@ -102,7 +108,7 @@ class _Server:
         """A member and the header before it, asked for again while that may help; no more is taken."""
         from urllib3.exceptions import HTTPError, LocationValueError, MaxRetryError
 
-        where, retries = address, _retries()
+        where, retries, told_at_s = address, _retries(), time.monotonic() + _UNTOLD_S
         while True:
             response, onward, trouble = None, None, None
             try:
@@ -118,9 +124,12 @@ class _Server:
             try:
                 retries = retries.increment("GET", where, response, trouble)
             except MaxRetryError as error:
-                words = " ".join(str(error.reason).split()).rpartition(": ")[2]
                 n_asked = len(retries.history) + 1
-                raise DataError(f"{address}: {words} (asked {n_asked} times)") from error
+                raise DataError(f"{address}: {_reason(error.reason)} (asked {n_asked} times)") from error
+            if not onward and time.monotonic() >= told_at_s:
+                reason = _reason(retries.history[-1].error or f"answer {retries.history[-1].status}")
+                warnings.warn(f"{address}: {reason}; asked again, for minutes", HtsatWarning, stacklevel=2)
+                told_at_s = math.inf
             retries.sleep(response)
             where = _followed(where, onward) if onward else where
 
@@ -157,6 +166,11 @@ class _Server:
     def close(self) -> None:
         """Close the connections."""
         self._pool.clear()
+
+
+def _reason(error: Exception | str | None) -> str:
+    """What urllib3 says of a problem, without the names of its objects."""
+    return " ".join(str(error).split()).rpartition(": ")[2]
 
 
 def _size_in(head: bytes) -> int | None:

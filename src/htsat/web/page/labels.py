@@ -9,8 +9,6 @@ that ends with `.replaced`, because a recording must have labels in one file onl
 
 from __future__ import annotations
 
-import csv
-import io
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -23,6 +21,7 @@ from htsat.data.label_files import SUFFIXES, UnknownFormatError, read_label_file
 from htsat.data.label_folder import owners_of, recordings_by_name
 from htsat.errors import HtsatError
 from htsat.files import atomic_path, write_text
+from htsat.formats.csv_rows import csv_text
 from htsat.scores import SoundEvent
 from htsat.web.page.problems import CannotSaveError, LabelsElsewhereError, UnreadableLabelsError
 
@@ -197,11 +196,8 @@ def _read(recording: Path, path: Path) -> list[SoundEvent]:
 
 
 def _text(events: Sequence[SoundEvent]) -> str:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(_COLUMNS)
-    writer.writerows((repr(event.onset_s), repr(event.offset_s), event.label) for event in events)
-    return text.getvalue()
+    rows = ((repr(event.onset_s), repr(event.offset_s), event.label) for event in events)
+    return csv_text([_COLUMNS, *rows])
 
 
 @contextmanager
