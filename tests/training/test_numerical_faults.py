@@ -158,9 +158,10 @@ def test_a_checkpoint_within_an_epoch_is_not_written_after_a_fault(
 
 
 def test_a_learning_rate_that_throws_the_weights_beyond_all_numbers(
-    tmp_path: Path, experiment: Maker, written: Written
+    tmp_path: Path, experiment: Maker, monkeypatch: pytest.MonkeyPatch, written: Written
 ) -> None:
     """Loss and gradient of the first step are finite; what comes of it is not."""
+    monkeypatch.setattr("htsat.training.ranges._LARGEST", 1e40)  # else such a rate is refused
     settings = optimised(experiment(), learning_rate_steps=((0, 1e39),), optimizer="adamw", epochs=1)
     with pytest.raises(HtsatError, match=r"weights not finite in step 1 \(epoch 0.5\); .* of step 0 is good"):
         train(settings, tmp_path / "run")

@@ -117,7 +117,7 @@ def _watched(app: Starlette, begun: Callable[[], None]) -> list[Exception]:
             async with lifespan(app):
                 begun()
                 yield
-        except Exception as error:
+        except Exception as error:  # uvicorn would show its traceback, and end with a code alone
             problems.append(error)
             raise
 

@@ -234,5 +234,5 @@ def _reading(path: Path) -> Iterator[None]:
         raise
     except OSError as error:
         raise DataError(f"{path}: {error.strerror or last_line(error)}") from error
-    except Exception as error:
+    except Exception as error:  # a damaged file can make numpy and pyarrow raise anything
         raise DataError(f"{path}: is not a file of embeddings: {last_line(error)}") from error

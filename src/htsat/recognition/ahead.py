@@ -68,7 +68,7 @@ class Ahead(Generic[T]):
         made: Future[T | _End] = Future()
         try:
             made.set_result(next(self._items, _End.END))
-        except BaseException as error:
+        except BaseException as error:  # raised again where the item is taken
             made.set_exception(error)
         return made
 

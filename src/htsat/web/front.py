@@ -57,7 +57,7 @@ class Front:
         except CancelledError:  # the server ends, and has waited for long enough
             if not answer.has_begun:
                 await error_response(ShuttingDownError())(scope, receive, answer)
-        except Exception:
+        except Exception:  # no request stays without an answer
             logger.exception("internal error about %s %s", scope["method"], scope["path"])
             if answer.has_begun:
                 raise

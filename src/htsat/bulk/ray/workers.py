@@ -77,7 +77,7 @@ class Worker(Generic[T]):
             work = self._loaded()
             self._count(unit)
             run_units([unit], work, self._job.journal, gathered)
-        except Exception as error:
+        except Exception as error:  # raised again by the driver
             return Outcome(unit.key, None, (), _portable(error))
         return Outcome(unit.key, gathered.tally, gathered.failures)
 

@@ -82,6 +82,6 @@ def _do(work: Callable[[Recording], None], recording: Recording) -> None:
         recording.fail(str(error).replace(path, name))
     except OSError as error:
         recording.fail(f"{name}: {error.strerror or type(error).__name__}")
-    except Exception:
+    except Exception:  # the next recording is heard all the same
         _LOG.exception("%s could not be heard", path)
         recording.fail(f"{name}: could not be heard, because of an internal error")
