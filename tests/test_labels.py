@@ -52,3 +52,21 @@ def test_an_unknown_label_set_is_refused_with_all_there_are() -> None:
         DataError, match=r"no label set 'audio-set'; did you mean 'audioset'\? \(there are: audioset,"
     ):
         LabelSet.named("audio-set")
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("", ()),
+        ("dog\ncat", ("dog", "cat")),
+        ("dog\ncat\n", ("dog", "cat")),
+        ("a\u2028b\x0bc\n", ("a\u2028b\x0bc",)),
+    ],
+)
+def test_a_list_has_a_name_on_each_line(text: str, names: tuple[str, ...]) -> None:
+    assert LabelSet.listed(text).names == names
+
+
+def test_an_empty_line_in_a_list_is_no_name() -> None:
+    with pytest.raises(DataError, match="a class name is empty"):
+        LabelSet.listed("dog\n\ncat\n")

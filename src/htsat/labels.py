@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -54,6 +55,12 @@ class LabelSet:
         return cls(tuple(names))
 
     @classmethod
+    def listed(cls, text: str) -> LabelSet:
+        """The label set of a text with a name on each line."""
+        # Not splitlines: names may hold what that takes for the end of a line.
+        return cls(tuple(line.removesuffix("\n") for line in io.StringIO(text)))
+
+    @classmethod
     def named(cls, name: str) -> LabelSet:
         """A label set that comes with the package.
 
@@ -70,4 +77,4 @@ class LabelSet:
             raise DataError(
                 f"no label set {name!r}{did_you_mean(name, known)} (there are: {', '.join(known)})"
             )
-        return cls.of((folder / f"{name}.txt").read_text(encoding="utf-8").splitlines())
+        return cls.listed((folder / f"{name}.txt").read_text(encoding="utf-8"))

@@ -144,6 +144,7 @@ BAD = [
     Bad("tag {bad}/good.wav -o {bad}/one.wav --resume", 2, "{bad}/one.wav has the name of a recording;"),
     Bad("tag {bad}/good.wav -o s3://x/y.csv", 2, "argument -o/--output: expected a path on a disk, got the"),
     Bad("export --to onnx -o s3://x/y.onnx", 2, "argument -o/--output: expected a path on a disk, got the"),
+    Bad("labels convert {bad} s3://x/y.csv", 2, "argument B: expected a path on a disk, got the address"),
     Bad("detect {bad}/good.wav --plot s3://x/", 2, "argument --plot: expected a path on a disk, got the"),
     Bad("tag {bad}/good.wav -o -", 2, "argument -o/--output: expected a path, got '-' (./- for a file of"),
     Bad("tag {bad}/good.wav --output=", 2, "argument -o/--output: expected a name or a path, got ''"),

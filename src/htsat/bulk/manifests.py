@@ -98,7 +98,7 @@ def _table_rows(lines: Iterable[str], *, is_tsv: bool) -> Iterator[_Row]:
         if columns:
             _require_column(columns)
         for cells in reader:
-            if cells:
+            if cells:  # fewer than columns or more (not strict): only the name of the file counts
                 yield _Row(dict(zip(columns, cells, strict=False)), f"line {reader.line_num}")
     except csv.Error as error:
         raise ValueError(f"line {reader.line_num}: {error}") from None

@@ -173,10 +173,10 @@ class Neighbours:
         return f"{self._folder}/{path}"
 
     def _in_folder(self, folder: str) -> dict[str, tuple[int, str]]:
-        """Sizes and versions by path, as far as a listing tells them."""
+        """Sizes and versions by path, as far as a listing tells them; the others are asked for one by one."""
         try:
             details = self._store.ls(folder, detail=True)
-        except (FileNotFoundError, NotImplementedError):
+        except (FileNotFoundError, NotImplementedError):  # not all stores have folders
             return {}
         return {d["name"]: (int(d["size"]), _version(d)) for d in details if d.get("size") is not None}
 
@@ -217,7 +217,7 @@ def _telling(kind: type[Exception], about: str | None = None) -> Iterator[None]:
         yield
     except HtsatError:
         raise
-    except Exception as error:
+    except Exception as error:  # of any driver
         words = getattr(error, "strerror", None) or last_line(error)
         if isinstance(error, FileNotFoundError):
             words = "No such file or directory"

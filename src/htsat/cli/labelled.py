@@ -42,6 +42,6 @@ def read_labels(source: str) -> LabelSet:
     if not path.is_file():
         return LabelSet.named(source)
     try:
-        return LabelSet.of(path.read_text(encoding="utf-8").removesuffix("\n").split("\n"))
+        return LabelSet.listed(path.read_text(encoding="utf-8"))
     except (DataError, UnicodeDecodeError) as error:
         raise DataError(f"{path}: {error}") from None

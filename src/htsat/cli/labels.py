@@ -11,7 +11,7 @@ from htsat.audio import SUFFIXES as AUDIO_SUFFIXES
 from htsat.bulk.inputs import Input
 from htsat.cli.listening import check_output_file, is_folder, results
 from htsat.cli.main import EXIT_FAILED
-from htsat.cli.parser import Parser
+from htsat.cli.parser import Parser, on_disk
 from htsat.cli.terminal import say
 from htsat.data.label_files import SUFFIXES
 from htsat.data.label_summary import slips, summarize
@@ -157,6 +157,7 @@ def _convert_parser() -> Parser:
     _add_source(parser)
     parser.add_argument(
         "target",
+        type=on_disk,
         metavar="B",
         help="a file for all recordings, folder/ with a file for each of them, or - (standard output)",
     )

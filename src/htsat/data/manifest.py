@@ -201,10 +201,7 @@ def label_order(folder: Path, clips: Iterable[Clip]) -> LabelSet:
     listed = folder / "labels.txt"
     if listed.is_file():
         try:
-            with listed.open(
-                encoding="utf-8"
-            ) as lines:  # names may hold what `splitlines` takes for their end
-                return LabelSet.of(line.removesuffix("\n") for line in lines)
+            return LabelSet.listed(listed.read_text(encoding="utf-8"))
         except (DataError, UnicodeDecodeError) as error:
             raise DataError(f"{listed}: {error}") from None
     return LabelSet.of(sorted({label for clip in clips for label in clip.labels}))
